@@ -1,0 +1,31 @@
+"""Natural keys as callers give them: any text that a log line, a URL and a file can carry without harm."""
+
+import unicodedata
+
+from consentline.domain.errors import InvalidInputError
+
+LONGEST_KEY = 256
+"""In characters (code points)."""
+
+_REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def check_key(value: str, field: str) -> str:
+    """Return the key as it is: it is never trimmed, folded or normalised.
+
+    Raises:
+        InvalidInputError: KEY_EMPTY (nothing but white space), KEY_TOO_LONG, or KEY_CONTROL_CHARACTER (a control
+            character, a line separator or a lone surrogate); its path is the field.
+    """
+    if value.isascii() and value.isprintable() and 0 < len(value) <= LONGEST_KEY and value[0] != " ":
+        return value
+    if not value or value.isspace():
+        raise InvalidInputError(f"{field} is empty", code="KEY_EMPTY", path=(field,))
+    if len(value) > LONGEST_KEY:
+        message = f"{field} has {len(value)} characters, more than {LONGEST_KEY}"
+        raise InvalidInputError(message, code="KEY_TOO_LONG", path=(field,))
+    for character in value:
+        if unicodedata.category(character) in _REFUSED_CATEGORIES:
+            message = f"{field} holds the character U+{ord(character):04X}, which no key may"
+            raise InvalidInputError(message, code="KEY_CONTROL_CHARACTER", path=(field,))
+    return value

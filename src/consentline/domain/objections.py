@@ -1,0 +1,136 @@
+"""Objections (UK GDPR Art. 21, 18, 12): their life, their scope, and when they stop a use."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from consentline.domain.errors import InvalidInputError, StateError
+from consentline.domain.instants import Instant
+
+
+class ObjectionStatus(StrEnum):
+    """PENDING at intake, then exactly one of the others."""
+
+    PENDING = "PENDING"
+    UPHELD = "UPHELD"
+    REFUSED = "REFUSED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+STOPPING = frozenset({ObjectionStatus.PENDING, ObjectionStatus.UPHELD})
+"""The states in which an objection stops use and causes flags."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """The objection is `status` from `at` on, as known since `recorded_at`."""
+
+    status: ObjectionStatus
+    at: Instant
+    recorded_at: Instant
+    grounds: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectionFacts:
+    """What an objection covers and what became of it, unfiltered by any time."""
+
+    key: str
+    purposes: tuple[str, ...]
+    platforms: tuple[str, ...]
+    received_at: Instant
+    recorded_at: Instant
+    transitions: tuple[Transition, ...] = ()
+
+    def covers(self, purpose: str, platform: str) -> bool:
+        """Whether a use of a post on `platform` for `purpose` is in scope; no platform named means all."""
+        return purpose in self.purposes and self.covers_platform(platform)
+
+    def covers_platform(self, platform: str) -> bool:
+        """Whether posts on `platform` are in scope; no platform named means all."""
+        return not self.platforms or platform in self.platforms
+
+    def status_at(self, at: Instant, known_at: Instant) -> ObjectionStatus | None:
+        """The state at `at` as known at `known_at`; None before it was received (or recorded)."""
+        if self.recorded_at > known_at or self.received_at > at:
+            return None
+        status = ObjectionStatus.PENDING
+        for transition in sorted(self.transitions, key=lambda each: (each.at, each.recorded_at)):
+            if transition.recorded_at <= known_at and transition.at <= at:
+                status = transition.status
+        return status
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """An objection as it stands; `user` is the person's key."""
+
+    key: str
+    user: str
+    status: ObjectionStatus
+    purposes: tuple[str, ...]
+    platforms: tuple[str, ...]
+    channel: str | None
+    received_at: Instant
+    recorded_at: Instant
+    due_at: Instant
+    extended_to: Instant | None
+    decided_at: Instant | None
+    grounds: str | None
+
+    def overdue(self, now: Instant) -> bool:
+        """Whether the statutory period (with its extension) ended with the objection still undecided."""
+        return self.status is ObjectionStatus.PENDING and now > (self.extended_to or self.due_at)
+
+
+def check_intake(purposes: tuple[str, ...], received_at: Instant, now: Instant, day: Instant) -> None:
+    """Return when an objection may be recorded: any person's, for at least one purpose.
+
+    Raises:
+        InvalidInputError: no purpose, or received more than 24 hours ahead of now.
+    """
+    if not purposes:
+        raise InvalidInputError("an objection names at least one purpose", code="PURPOSE_REQUIRED", path=("purposes",))
+    if received_at > now + day:
+        raise InvalidInputError("receivedAt lies more than 24 hours ahead", code="TIME_IN_FUTURE", path=("receivedAt",))
+
+
+def check_decision(
+    objection: Objection, *, uphold: bool, grounds: str | None, decided_at: Instant, now: Instant, absolute: bool
+) -> None:
+    """Return when the objection may be decided so.
+
+    Raises:
+        StateError: decided or withdrawn already; the message names the state. Or the policy makes the right absolute
+            and it was to be refused (Art. 21(3)).
+        InvalidInputError: a refusal without grounds (Art. 12(4)), or told before receipt or after now.
+    """
+    if objection.status is not ObjectionStatus.PENDING:
+        raise StateError(
+            f"the objection is {objection.status} already", code="OBJECTION_ALREADY_DECIDED", path=("key",)
+        )
+    if not uphold and not (grounds and grounds.strip()):
+        raise InvalidInputError("a refusal states its grounds", code="GROUNDS_REQUIRED", path=("grounds",))
+    if not uphold and absolute:
+        raise StateError(
+            "the policy in force gives an absolute right to object; it cannot be refused (Art. 21(3))",
+            code="OBJECTION_ABSOLUTE",
+            path=("uphold",),
+        )
+    if not objection.received_at <= decided_at <= now:
+        raise InvalidInputError(
+            "decidedAt is when the person was told: between receivedAt and now",
+            code="DECIDED_AT_OUT_OF_RANGE",
+            path=("decidedAt",),
+        )
+
+
+def check_withdrawal(objection: Objection) -> None:
+    """Return when the person may take the objection back: while it is undecided.
+
+    Raises:
+        StateError: it was decided, or withdrawn before; the message names the state.
+    """
+    if objection.status is not ObjectionStatus.PENDING:
+        raise StateError(
+            f"the objection is {objection.status} already", code="OBJECTION_ALREADY_DECIDED", path=("key",)
+        )

@@ -1,0 +1,131 @@
+"""What one request carries: the service, the bearer, and what was read already."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+
+import strawberry
+
+from consentline.domain.access import Action, Principal
+from consentline.domain.datasets import VersionRef
+from consentline.domain.errors import RefusedError
+from consentline.domain.instants import Instant
+from consentline.domain.lineage import Lineage
+from consentline.gql.cursors import Cursors
+from consentline.gql.ids import NodeId
+from consentline.usecases import people, posts
+from consentline.usecases.service import Service
+
+T = TypeVar("T")
+
+
+class NodeLoader(Protocol):
+    """How any node is found by its id; the types of the schema are tied together here, see `gql/nodes.py`."""
+
+    async def __call__(self, context: "Context", node: NodeId) -> Any:
+        """The view of the node, None when it is not recorded."""
+        ...
+
+
+class _Remembered:
+    """Reads of one request, each done once however often it is asked for."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[tuple[str, ...], asyncio.Future[Any]] = {}
+
+    async def get(self, key: tuple[str, ...], read: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        task = self._tasks.get(key)
+        if task is None:
+            task = self._tasks[key] = asyncio.ensure_future(read())
+        # Shielded: a field that is given up must not take the others' answer with it.
+        return await asyncio.shield(task)
+
+    def has(self, key: tuple[str, ...]) -> bool:
+        return key in self._tasks
+
+    def put(self, key: tuple[str, ...], value: Any) -> None:
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        done.set_result(value)
+        self._tasks[key] = done
+
+    def clear(self) -> None:
+        self._tasks.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T]):
+    """What came of a mutation: a value, or a refusal."""
+
+    value: T | None
+    refusal: RefusedError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One request's view of the world.
+
+    The upper graph is read once for a request, and again after a mutation or when an answer names something newer.
+    """
+
+    service: Service
+    principal: Principal
+    cursors: Cursors
+    load_node: NodeLoader
+    request_id: str = ""
+    _read: _Remembered = field(default_factory=_Remembered)
+
+    def may(self, action: Action) -> bool:
+        """Whether the bearer's role allows the action."""
+        return self.principal.may(action)
+
+    def require(self, action: Action) -> None:
+        """Return when the bearer's role allows the action.
+
+        Raises:
+            ForbiddenError: when it does not.
+        """
+        self.principal.require(action)
+
+    async def lineage(self, *, models: Iterable[str] = (), versions: Iterable[VersionRef] = ()) -> Lineage:
+        """The upper graph, recent enough to know these model versions and dataset versions."""
+        lineage = await self._read.get(("lineage",), self.service.lineage)
+        if all(key in lineage.models for key in models) and all(ref in lineage.versions for ref in versions):
+            return lineage
+        self._read.clear()
+        return await self._read.get(("lineage",), self.service.lineage)
+
+    async def now(self) -> Instant:
+        """The database's time at its first use in this request."""
+        return await self._read.get(("now",), self.service.now)
+
+    async def user(self, key: str) -> people.User | None:
+        """A person as they stand."""
+        return await self._read.get(("user", key), lambda: people.find_user(self.service, key))
+
+    async def post(self, key: str) -> posts.Post | None:
+        """A post as it stands."""
+        return await self._read.get(("post", key), lambda: posts.find_post(self.service, key))
+
+    async def read_posts(self, keys: Iterable[str]) -> None:
+        """Read many posts in one statement, for `post` to answer from."""
+        wanted = sorted({key for key in keys if not self._read.has(("post", key))})
+        if wanted:
+            found = await posts.find_posts(self.service, wanted)
+            for key in wanted:
+                self._read.put(("post", key), found.get(key))
+
+    async def change(self, change: Awaitable[T]) -> Outcome[T]:
+        """Run a use case that writes; a refusal is an outcome, everything else an error.
+
+        What was read before is forgotten, so that the payload shows the new state.
+        """
+        try:
+            value = await change
+        except RefusedError as error:
+            return Outcome(None, error)
+        self._read.clear()
+        return Outcome(value, None)
+
+
+Info: TypeAlias = strawberry.Info[Context, None]

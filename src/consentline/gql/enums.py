@@ -1,0 +1,272 @@
+"""The domain's enums as the API shows them: each value is listed here with what it means."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeVar, cast
+
+import strawberry
+from strawberry.types.enum import StrawberryEnumDefinition
+
+from consentline.domain.consent import ConsentStatus
+from consentline.domain.datasets import Coverage, VersionStatus
+from consentline.domain.eligibility import Reason
+from consentline.domain.flags import CauseKind, FlagResolution, FlagStatus
+from consentline.domain.lineage import Kind, Step
+from consentline.domain.objections import ObjectionStatus
+from consentline.domain.policies import LawfulBasis
+from consentline.domain.posts import PostKind, Visibility
+from consentline.domain.training import DerivationKind, ModelStatus, RunStatus
+from consentline.domain.usage import Relation, Verdict
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def _expose(enum: type[E], name: str, description: str, values: Mapping[E, str]) -> None:
+    """Make a domain enum public under `name`, with the values that are listed and no others."""
+    strawberry.enum(enum, name=name, description=description)
+    definition = cast("StrawberryEnumDefinition", enum.__strawberry_definition__)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] - strawberry sets it
+    listed = {member.name: text for member, text in values.items()}
+    definition.values = [value for value in definition.values if value.name in listed]
+    for value in definition.values:
+        value.description = listed[value.name]
+
+
+class LineageDirection(StrEnum):
+    """Which way `lineage` walks."""
+
+    UPSTREAM = "UPSTREAM"
+    DOWNSTREAM = "DOWNSTREAM"
+
+
+_expose(
+    LineageDirection,
+    "LineageDirection",
+    "Which way the lineage is followed.",
+    {
+        LineageDirection.UPSTREAM: "Towards what it was made from.",
+        LineageDirection.DOWNSTREAM: "Towards what was made from it.",
+    },
+)
+_expose(
+    PostKind,
+    "PostKind",
+    "What sort of thing was posted.",
+    {
+        PostKind.POST: "A post of its own.",
+        PostKind.COMMENT: "A comment on something else.",
+        PostKind.PHOTO: "A photo.",
+        PostKind.VIDEO: "A video.",
+        PostKind.PRIVATE_MESSAGE: "A private message: never eligible.",
+    },
+)
+_expose(
+    Visibility,
+    "Visibility",
+    "Who may see a post.",
+    {
+        Visibility.PUBLIC: "Everybody.",
+        Visibility.FRIENDS: "The author's friends.",
+        Visibility.PRIVATE: "The author only.",
+    },
+)
+_expose(
+    LawfulBasis,
+    "LawfulBasis",
+    "The ground in Art. 6(1) GDPR on which a policy rests.",
+    {
+        LawfulBasis.LEGITIMATE_INTERESTS: "Art. 6(1)(f): legitimate interests, with a right to object.",
+        LawfulBasis.CONSENT: "Art. 6(1)(a): consent, which can be withdrawn.",
+    },
+)
+_expose(
+    ConsentStatus,
+    "ConsentStatus",
+    "Where a person stands for one purpose.",
+    {
+        ConsentStatus.UNINFORMED: "No notice was served yet.",
+        ConsentStatus.INFORMED: "A notice was served, and nothing was said.",
+        ConsentStatus.OBJECTION_PENDING: "An objection waits for its decision.",
+        ConsentStatus.OBJECTED: "An objection was upheld.",
+        ConsentStatus.OBJECTION_REFUSED: "An objection was refused.",
+        ConsentStatus.OBJECTION_WITHDRAWN: "An objection was taken back.",
+        ConsentStatus.CONSENT_GIVEN: "Consent was given.",
+        ConsentStatus.CONSENT_WITHDRAWN: "Consent was withdrawn.",
+    },
+)
+_expose(
+    Reason,
+    "IneligibilityReason",
+    "Why a post may not be used; unknown is a reason.",
+    {
+        Reason.JURISDICTION_UNKNOWN: "The author's jurisdiction is not known.",
+        Reason.JURISDICTION_NOT_COVERED: "No policy is in force for the author's jurisdiction and the purpose.",
+        Reason.PLATFORM_NOT_IN_SCOPE: "The policy does not cover the platform.",
+        Reason.PRIVATE_MESSAGE: "It is a private message.",
+        Reason.NOT_PUBLIC_AT_PUBLICATION: "It was not public when published.",
+        Reason.NOT_PUBLIC_NOW: "It is not public at the time asked about.",
+        Reason.AGE_UNKNOWN: "The author is not known to be adult.",
+        Reason.MINOR_AT_PUBLICATION: "The author was under 18 when it was published.",
+        Reason.MINOR_NOW: "The author is under 18 at the time asked about.",
+        Reason.NOTICE_NOT_SERVED: "The policy requires a notice, and none was served.",
+        Reason.OBJECTION_WINDOW_OPEN: "A notice was served, and the time to object has not passed.",
+        Reason.OBJECTION_PENDING: "An objection of the author waits for its decision.",
+        Reason.OBJECTED: "An objection of the author was upheld.",
+        Reason.CONSENT_MISSING: "The basis is consent, and none was given.",
+        Reason.CONSENT_WITHDRAWN: "The basis is consent, and it was withdrawn.",
+        Reason.POST_DELETED: "The post was deleted.",
+        Reason.ERASURE_PENDING: "The author asked for erasure.",
+        Reason.ERASED: "The author was erased.",
+        Reason.THIRD_PARTY_OBJECTED: "A person whom it depicts objected.",
+        Reason.THIRD_PARTY_MINOR: "A person whom it depicts is or was under 18.",
+        Reason.SPECIAL_CATEGORY: "It is special category data (Art. 9).",
+        Reason.ASSESSMENT_MISSING: "The policy names no legitimate interests assessment.",
+        Reason.ASSESSMENT_EXPIRED: "The legitimate interests assessment has expired.",
+    },
+)
+_expose(
+    Coverage,
+    "ManifestCoverage",
+    "How much is known of what a dataset version holds.",
+    {
+        Coverage.COMPLETE: "Every member post is recorded.",
+        Coverage.DECLARED: "Only the selection criteria are known.",
+        Coverage.UNDOCUMENTED: "Nothing is known of what it holds.",
+    },
+)
+_expose(
+    VersionStatus,
+    "DatasetVersionStatus",
+    "The life of a dataset version.",
+    {
+        VersionStatus.BUILDING: "Members are still being recorded.",
+        VersionStatus.SEALED: "Immutable, and may be used.",
+        VersionStatus.WITHDRAWN: "Immutable, and may not be used again.",
+    },
+)
+_expose(
+    RunStatus,
+    "TrainingRunStatus",
+    "The life of a training run.",
+    {
+        RunStatus.AUTHORIZED: "May start; it has read nothing yet.",
+        RunStatus.RUNNING: "Has started.",
+        RunStatus.COMPLETED: "Has produced a model version.",
+        RunStatus.FAILED: "Has started and produced none.",
+        RunStatus.CANCELLED: "Was cancelled before it started: no use of anything.",
+    },
+)
+_expose(
+    ModelStatus,
+    "ModelVersionStatus",
+    "The life of a model version.",
+    {
+        ModelStatus.ACTIVE: "May be used.",
+        ModelStatus.RETIRED: "Is not used any more.",
+    },
+)
+_expose(
+    DerivationKind,
+    "DerivationKind",
+    "How one model version was made from another.",
+    {
+        DerivationKind.FINE_TUNE: "Trained on from the base.",
+        DerivationKind.DISTILLATION: "Trained to answer as the base does.",
+        DerivationKind.MERGE: "Merged from several.",
+        DerivationKind.QUANTIZATION: "The base in lower precision.",
+        DerivationKind.ADAPTER: "An adapter on the base.",
+    },
+)
+_expose(
+    Verdict,
+    "UsageVerdict",
+    "Whether a post was used: never a guess.",
+    {
+        Verdict.USED: "A use is recorded.",
+        Verdict.NOT_USED: "No use is recorded, and the records rule one out.",
+        Verdict.UNKNOWN: "No use is recorded, and the records cannot rule one out.",
+    },
+)
+_expose(
+    Relation,
+    "UseRelation",
+    "How a model version used a post, the strongest first.",
+    {
+        Relation.TRAINED_ON: "The run that made this model version read the post.",
+        Relation.DERIVED_MODEL: "Derives from, or started from, a model version that used it in any relation.",
+        Relation.SYNTHETIC_DATA: "Was trained on data generated by a model version that used it in any relation.",
+    },
+)
+_expose(
+    Step,
+    "InfluenceStep",
+    "One step of influence, named in its direction.",
+    {
+        Step.HELD_IN: "Post → dataset version that holds it.",
+        Step.CONSUMED_BY: "Dataset version → training run that read it.",
+        Step.PRODUCED: "Training run → model version that it made.",
+        Step.STARTED: "Model version → training run that started from it.",
+        Step.DERIVED: "Model version → model version made from it.",
+        Step.GENERATED: "Model version → dataset version that it wrote.",
+        Step.DERIVED_DATASET: "Dataset version → dataset version made from it.",
+    },
+)
+_expose(
+    Kind,
+    "LineageKind",
+    "What a node of the lineage is.",
+    {
+        Kind.POST: "A post, by its key.",
+        Kind.DATASET_VERSION: 'A dataset version, by "dataset:number".',
+        Kind.TRAINING_RUN: "A training run, by its key.",
+        Kind.MODEL_VERSION: 'A model version, by "model:version".',
+        Kind.FEATURE: "A product feature, by its key.",
+    },
+)
+_expose(
+    ObjectionStatus,
+    "ObjectionStatus",
+    "The life of an objection.",
+    {
+        ObjectionStatus.PENDING: "Received; the data may not be used meanwhile (Art. 18).",
+        ObjectionStatus.UPHELD: "Decided for the person.",
+        ObjectionStatus.REFUSED: "Decided against the person, with grounds.",
+        ObjectionStatus.WITHDRAWN: "Taken back by the person.",
+    },
+)
+_expose(
+    FlagStatus,
+    "FlagStatus",
+    "The life of a retraining flag.",
+    {
+        FlagStatus.OPEN: "Raised, and nobody has taken it up.",
+        FlagStatus.ACKNOWLEDGED: "Somebody has taken it up.",
+        FlagStatus.SCHEDULED: "A retraining is planned.",
+        FlagStatus.RESOLVED: "Done; see its resolution.",
+    },
+)
+_expose(
+    FlagResolution,
+    "FlagResolution",
+    "How a retraining flag was resolved.",
+    {
+        FlagResolution.RETRAINED: "A replacement was trained without the affected posts.",
+        FlagResolution.RETIRED: "The model version is not used any more.",
+        FlagResolution.NOT_REQUIRED: "No retraining is needed; the justification says why.",
+    },
+)
+_expose(
+    CauseKind,
+    "FlagCauseKind",
+    "Why a model version was flagged.",
+    {
+        CauseKind.OBJECTION: "The author of posts that it used objected.",
+        CauseKind.ERASURE: "The author of posts that it used asked for erasure.",
+        CauseKind.POST_DELETED: "A post that it used was deleted.",
+        CauseKind.VISIBILITY_NARROWED: "A post that it used is public no more.",
+        CauseKind.MINOR: "The author of posts that it used turned out to be a minor.",
+        CauseKind.CONSENT_WITHDRAWN: "The author of posts that it used withdrew consent.",
+        CauseKind.ASSESSMENT_EXPIRED: "The assessment on which the use rested expired.",
+        CauseKind.THIRD_PARTY_OBJECTED: "A person whom posts that it used depict objected.",
+        CauseKind.VIOLATION: "A post that it used was not eligible then.",
+    },
+)

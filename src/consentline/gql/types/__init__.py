@@ -1,0 +1,1 @@
+"""The public types, listed field by field."""

@@ -1,0 +1,92 @@
+"""The locks under which facts are recorded; see docs/graph.md, "Locks".
+
+A batch locks every person whom it ties to anything first, in key order. Posts and notices are locked last, and only
+where something is decided about one that exists already.
+"""
+
+from collections.abc import Collection
+from typing import LiteralString, NamedTuple
+
+from consentline.graph.session import Tx
+
+
+class RacedError(Exception):
+    """Another transaction wrote a natural key first, between our reading and our writing; repeat the whole batch."""
+
+
+class UnlockedPeopleError(Exception):
+    """The batch turns out to concern people whose locks it does not hold; repeat it with these locked as well."""
+
+    def __init__(self, people: frozenset[str]) -> None:
+        super().__init__("the batch concerns more people than it has locked")
+        self.people = people
+
+
+class LockedPeople(NamedTuple):
+    """People whose guards this transaction holds.
+
+    `created` are those whom the lock itself recorded, by key only; `objecting` those with an objection that is pending
+    or upheld.
+    """
+
+    people: frozenset[str]
+    created: frozenset[str]
+    objecting: frozenset[str]
+
+
+LOCK_PEOPLE: LiteralString = """
+UNWIND $people AS key
+MERGE (u:User {key: key})
+ON CREATE SET u.guard = false
+WITH u, coalesce(u.guard = false, false) AS created
+SET u.guard = true
+WITH u, created, EXISTS { (u)<-[:FILED_BY]-(o:Objection) WHERE o.status IN ['PENDING', 'UPHELD'] } AS objecting
+RETURN collect(CASE WHEN created THEN u.key END) AS created, collect(CASE WHEN objecting THEN u.key END) AS objecting
+"""
+
+
+async def lock_people(tx: Tx, people: Collection[str]) -> LockedPeople:
+    """Take the people's guards in key order and tell who of them objects.
+
+    A guard that is set already is set to the same value: that locks the node and writes nothing.
+    """
+    row = await tx.get(LOCK_PEOPLE, people=sorted(people))
+    return LockedPeople(frozenset(people), frozenset(row["created"]), frozenset(row["objecting"]))
+
+
+FORGET_PEOPLE: LiteralString = """
+UNWIND $people AS key
+MATCH (u:User {key: key})
+DELETE u
+"""
+
+
+async def forget_people(tx: Tx, people: Collection[str]) -> None:
+    """Take back people whom this transaction's lock created and who were named by refused records only."""
+    await tx.rows(FORGET_PEOPLE, people=sorted(people))
+
+
+LOCK_POSTS: LiteralString = """
+UNWIND $posts AS key
+MATCH (p:Post {key: key})
+SET p.guard = true
+REMOVE p.guard
+"""
+
+
+async def lock_posts(tx: Tx, posts: Collection[str]) -> None:
+    """Lock posts that exist, in key order; nothing stays written."""
+    await tx.rows(LOCK_POSTS, posts=sorted(posts))
+
+
+ENSURE_POSTS: LiteralString = """
+UNWIND $posts AS key
+MERGE (p:Post {key: key})
+SET p.guard = true
+REMOVE p.guard
+"""
+
+
+async def ensure_posts(tx: Tx, posts: Collection[str]) -> None:
+    """Lock posts in key order; who was never recorded is created, known by key only."""
+    await tx.rows(ENSURE_POSTS, posts=sorted(posts))

@@ -1,0 +1,266 @@
+"""Objections, their history, and the posts in their scope."""
+
+from collections.abc import Sequence
+from typing import Any, LiteralString
+
+from consentline.domain.causes import ScopedPosts
+from consentline.domain.consent import ConsentStatus
+from consentline.domain.datasets import Membership
+from consentline.domain.flags import CauseKind
+from consentline.domain.instants import ALWAYS, Instant
+from consentline.domain.objections import Objection, ObjectionStatus
+from consentline.domain.paging import Page, PageRequest, page_from
+from consentline.graph.session import Tx
+
+CREATE: LiteralString = """
+MATCH (u:User {key: $user})
+CREATE (o:Objection {
+  key: $key, status: 'PENDING', purposes: $purposes, platforms: $platforms, channel: $channel,
+  received_at: $received_at, recorded_at: $recorded_at, due_at: $due_at
+})-[:FILED_BY]->(u)
+WITH u, o
+UNWIND o.purposes AS purpose
+CREATE (u)-[:SAID]->(:ConsentState {
+  purpose: purpose, status: 'OBJECTION_PENDING', valid_from: o.received_at, recorded_at: o.recorded_at, objection: o.key
+})
+"""
+
+
+async def create(tx: Tx, objection: Objection) -> None:
+    """Write a PENDING objection of a recorded person, and the consent state of each of its purposes."""
+    await tx.rows(
+        CREATE,
+        key=objection.key,
+        user=objection.user,
+        purposes=list(objection.purposes),
+        platforms=list(objection.platforms),
+        channel=objection.channel,
+        received_at=objection.received_at,
+        recorded_at=objection.recorded_at,
+        due_at=objection.due_at,
+    )
+
+
+MOVE: LiteralString = """
+MATCH (o:Objection {key: $key})-[:FILED_BY]->(u:User)
+SET o.status = $status, o.decided_at = coalesce($decided_at, o.decided_at), o.grounds = coalesce($grounds, o.grounds)
+CREATE (o)-[:BECAME]->(:Transition {status: $status, at: $at, recorded_at: $recorded_at, grounds: $grounds})
+WITH u, o
+UNWIND o.purposes AS purpose
+CREATE (u)-[:SAID]->(:ConsentState {
+  purpose: purpose, status: $consent, valid_from: $at, recorded_at: $recorded_at, objection: o.key
+})
+"""
+
+_CONSENT = {
+    ObjectionStatus.UPHELD: ConsentStatus.OBJECTED,
+    ObjectionStatus.REFUSED: ConsentStatus.OBJECTION_REFUSED,
+    ObjectionStatus.WITHDRAWN: ConsentStatus.OBJECTION_WITHDRAWN,
+}
+
+
+async def move(
+    tx: Tx,
+    key: str,
+    status: ObjectionStatus,
+    *,
+    at: Instant,
+    recorded_at: Instant,
+    decided_at: Instant | None = None,
+    grounds: str | None = None,
+) -> None:
+    """Append a transition, valid from `at`, and what it means for the person's consent states."""
+    await tx.rows(
+        MOVE,
+        key=key,
+        status=status,
+        at=at,
+        recorded_at=recorded_at,
+        decided_at=decided_at,
+        grounds=grounds,
+        consent=_CONSENT[status],
+    )
+
+
+FIND: LiteralString = """
+UNWIND $keys AS key
+MATCH (o:Objection {key: key})-[:FILED_BY]->(u:User)
+RETURN collect([o.key, u.key, o.status, o.purposes, o.platforms, o.channel, o.received_at, o.recorded_at, o.due_at,
+  o.extended_to, o.decided_at, o.grounds]) AS rows
+"""
+
+
+async def find(tx: Tx, key: str) -> Objection | None:
+    """The objection as it stands."""
+    found = await _find_all(tx, [key])
+    return found[0] if found else None
+
+
+async def _find_all(tx: Tx, keys: Sequence[str]) -> list[Objection]:
+    return [_objection(row) for row in (await tx.get(FIND, keys=list(keys)))["rows"]]
+
+
+OF_PEOPLE: LiteralString = """
+UNWIND $people AS key
+MATCH (:User {key: key})<-[:FILED_BY]-(o:Objection)
+RETURN collect(o.key) AS keys
+"""
+
+
+async def of_people(tx: Tx, people: Sequence[str]) -> list[Objection]:
+    """Every objection that the people ever filed."""
+    return await _find_all(tx, (await tx.get(OF_PEOPLE, people=list(people)))["keys"])
+
+
+LIVE_OBJECTORS: LiteralString = """
+UNWIND ['PENDING', 'UPHELD'] AS status
+MATCH (o:Objection {status: status})-[:FILED_BY]->(u:User)
+RETURN collect(DISTINCT u.key) AS people
+"""
+
+
+async def live_objectors(tx: Tx) -> list[str]:
+    """Everybody who has an objection that is pending or upheld."""
+    return (await tx.get(LIVE_OBJECTORS))["people"]
+
+
+SCOPED: LiteralString = """
+UNWIND $people AS key
+MATCH (u:User {key: key})
+CALL (u) {
+  MATCH (u)<-[a:AUTHORED_BY]-(p:Post)
+  WHERE a.until IS NULL AND p.described_at IS NOT NULL
+  RETURN p, 'OBJECTION' AS kind, u.key AS author
+  UNION ALL
+  MATCH (u)<-[d:DEPICTS]-(p:Post)-[a:AUTHORED_BY]->(w:User)
+  WHERE d.until IS NULL AND a.until IS NULL AND p.described_at IS NOT NULL AND w <> u
+  RETURN p, 'THIRD_PARTY_OBJECTED' AS kind, w.key AS author
+}
+WITH u, kind, author, p, [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]] AS memberships
+WHERE size(memberships) > 0
+WITH u.key AS person, kind, author, p.platform AS platform, memberships, count(*) AS posts,
+     CASE WHEN $named THEN collect(p.key) ELSE [] END AS keys
+RETURN collect([person, kind, author, platform, memberships, posts, keys]) AS rows
+"""
+
+
+async def scoped_posts(tx: Tx, people: Sequence[str], *, named: bool = False) -> list[ScopedPosts]:
+    """The described posts that the people wrote or that depict them and that lie in any dataset, grouped.
+
+    The posts' keys are listed only when `named`.
+    """
+    rows = (await tx.get(SCOPED, people=sorted(set(people)), named=named))["rows"]
+    return [
+        ScopedPosts(
+            person=person,
+            kind=CauseKind(kind),
+            author=author,
+            platform=platform,
+            memberships=tuple(Membership(*each) for each in memberships),
+            posts=posts,
+            keys=tuple(keys),
+        )
+        for person, kind, author, platform, memberships, posts, keys in rows
+    ]
+
+
+AFFECTED: LiteralString = """
+MATCH (u:User {key: $user})
+CALL (u) {
+  MATCH (u)<-[a:AUTHORED_BY]-(p:Post)
+  WHERE a.until IS NULL
+  RETURN p
+  UNION
+  MATCH (u)<-[d:DEPICTS]-(p:Post)
+  WHERE d.until IS NULL
+  RETURN p
+}
+WITH p
+WHERE p.described_at IS NOT NULL AND (size($platforms) = 0 OR p.platform IN $platforms)
+RETURN count(p) AS posts
+"""
+
+
+async def affected_post_count(tx: Tx, objection: Objection) -> int:
+    """How many described posts lie in the objection's scope: written by the person, or depicting them."""
+    row = await tx.get(AFFECTED, user=objection.user, platforms=list(objection.platforms))
+    return row["posts"]
+
+
+LIST: LiteralString = """
+CALL () {
+  MATCH (o:Objection)
+  WHERE ($status IS NULL OR o.status = $status)
+    AND ($overdue IS NULL OR (o.status = 'PENDING' AND coalesce(o.extended_to, o.due_at) < $now) = $overdue)
+  RETURN count(o) AS total
+}
+CALL () {
+  MATCH (o:Objection)
+  WHERE ($status IS NULL OR o.status = $status)
+    AND ($overdue IS NULL OR (o.status = 'PENDING' AND coalesce(o.extended_to, o.due_at) < $now) = $overdue)
+    AND o.received_at >= $after AND (o.received_at > $after OR o.key > $key)
+  WITH o ORDER BY o.received_at, o.key LIMIT $most
+  RETURN collect(o.key) AS keys
+}
+RETURN total, keys
+"""
+
+
+async def page(
+    tx: Tx, status: ObjectionStatus | None, overdue: bool | None, now: Instant, request: PageRequest
+) -> Page[Objection]:
+    """Objections by the time of receipt, then key."""
+    after, key = request.after or (ALWAYS, "")
+    row = await tx.get(
+        LIST,
+        status=status,
+        overdue=overdue,
+        now=now,
+        after=after,
+        key=key,
+        most=request.first + 1,
+    )
+    return page_from(await _in_order(tx, row["keys"]), _position, request, row["total"])
+
+
+LIST_OF_PERSON: LiteralString = """
+MATCH (:User {key: $user})<-[:FILED_BY]-(o:Objection)
+WITH o ORDER BY o.received_at, o.key
+WITH collect(o) AS found
+RETURN size(found) AS total,
+       [o IN found WHERE o.received_at > $after OR (o.received_at = $after AND o.key > $key) | o.key][..$most] AS keys
+"""
+
+
+async def page_of_person(tx: Tx, user: str, request: PageRequest) -> Page[Objection]:
+    """The person's objections by the time of receipt, then key."""
+    after, key = request.after or (ALWAYS, "")
+    row = await tx.get(LIST_OF_PERSON, user=user, after=after, key=key, most=request.first + 1)
+    return page_from(await _in_order(tx, row["keys"]), _position, request, row["total"])
+
+
+async def _in_order(tx: Tx, keys: Sequence[str]) -> list[Objection]:
+    found = {objection.key: objection for objection in await _find_all(tx, keys)}
+    return [found[key] for key in keys]
+
+
+def _position(objection: Objection) -> tuple[int, str]:
+    return (objection.received_at, objection.key)
+
+
+def _objection(row: list[Any]) -> Objection:
+    key, user, status, purposes, platforms, channel, received, recorded, due, extended, decided, grounds = row
+    return Objection(
+        key=key,
+        user=user,
+        status=ObjectionStatus(status),
+        purposes=tuple(purposes),
+        platforms=tuple(platforms),
+        channel=channel,
+        received_at=received,
+        recorded_at=recorded,
+        due_at=due,
+        extended_to=extended,
+        decided_at=decided,
+        grounds=grounds,
+    )

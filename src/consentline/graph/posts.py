@@ -1,0 +1,224 @@
+"""Posts and the people tied to them, read with every fact and both its times."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, LiteralString
+
+from consentline.domain.consent import Consent, ConsentFact, ServedNotice
+from consentline.domain.datasets import Membership
+from consentline.domain.instants import Instant
+from consentline.domain.objections import ObjectionFacts, ObjectionStatus, Transition
+from consentline.domain.paging import Page, PageRequest, page_from
+from consentline.domain.people import Dated, PersonFacts
+from consentline.domain.posts import Description, Link, PostFacts, PostKind, Visibility
+from consentline.graph.session import Tx
+from consentline.graph.upper import Now
+
+
+@dataclass(frozen=True, slots=True)
+class PostSummary:
+    """A post as it stands; every fact but the key is None while it is known by key only."""
+
+    key: str
+    author: str | None = None
+    platform: str | None = None
+    kind: PostKind | None = None
+    published_at: Instant | None = None
+    deleted_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PostForUsage:
+    """What "was this post used?" needs to know: one consistent reading of clock, revision, post and memberships.
+
+    `post` carries the author's jurisdictions only; `recorded` tells whether the key stands in the graph at all.
+    """
+
+    now: Now
+    recorded: bool
+    post: PostFacts
+    memberships: tuple[Membership, ...]
+
+
+FOR_USAGE: LiteralString = """
+MATCH (r:Revision {name: 'lineage'})
+WITH r, datetime.realtime() AS now
+OPTIONAL MATCH (p:Post {key: $post})
+RETURN
+  now.epochSeconds * 1000000 + now.microsecond AS instant,
+  r.value AS revision,
+  CASE WHEN p IS NULL THEN NULL
+       ELSE [p.platform, p.kind, p.published_at, p.visibility, p.described_at] END AS post,
+  [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]] AS memberships,
+  [(p)-[a:AUTHORED_BY]->(u:User) | [u.key, a.recorded_at, a.until,
+    [(u)-[:KNOWN]->(f:UserFact {field: 'jurisdiction'}) | [f.value, f.valid_from, f.recorded_at]]]] AS authors
+"""
+
+
+async def for_usage(tx: Tx, post: str) -> PostForUsage:
+    """Clock, revision, the post's facts and its memberships in one small statement."""
+    row = await tx.get(FOR_USAGE, post=post)
+    facts = PostFacts(key=post)
+    if row["post"] is not None:
+        authors = tuple(
+            Link(PersonFacts(key, jurisdictions=_dated(jurisdictions)), recorded_at, until)
+            for key, recorded_at, until, jurisdictions in row["authors"]
+        )
+        facts = PostFacts(key=post, description=_description(row["post"]), authors=authors)
+    return PostForUsage(
+        now=Now(row["instant"], row["revision"]),
+        recorded=row["post"] is not None,
+        post=facts,
+        memberships=tuple(Membership(*each) for each in row["memberships"]),
+    )
+
+
+FACTS: LiteralString = """
+UNWIND $posts AS key
+MATCH (p:Post {key: key})
+RETURN
+  p.key AS key,
+  [p.platform, p.kind, p.published_at, p.visibility, p.described_at] AS post,
+  p.special_category AS special_category,
+  [(p)-[:CHANGED]->(c:PostChange) | [c.field, c.value, c.valid_from, c.recorded_at]] AS changes,
+  [(p)-[a:AUTHORED_BY]->(u:User) | [u.key, a.recorded_at, a.until]] AS authors,
+  [(p)-[d:DEPICTS]->(u:User) | [u.key, d.recorded_at, d.until]] AS depicted
+"""
+
+PEOPLE: LiteralString = """
+UNWIND $people AS key
+MATCH (u:User {key: key})
+RETURN
+  u.key AS key,
+  [(u)-[:KNOWN]->(f:UserFact) | [f.field, f.value, f.valid_from, f.recorded_at]] AS facts,
+  [(u)-[:SAID]->(s:ConsentState) WHERE s.objection IS NULL
+    | [s.purpose, s.status, s.valid_from, s.recorded_at]] AS consents,
+  [(u)-[s:SERVED]->(n:Notice) WHERE n.described_at IS NOT NULL
+    | [n.purpose, s.served_at, CASE WHEN n.described_at > s.recorded_at THEN n.described_at ELSE s.recorded_at END]
+  ] AS notices,
+  [(u)<-[:FILED_BY]-(o:Objection) | [o.key, o.purposes, o.platforms, o.received_at, o.recorded_at,
+    [(o)-[:BECAME]->(t:Transition) | [t.status, t.at, t.recorded_at, t.grounds]]]] AS objections
+"""
+
+
+async def facts(tx: Tx, posts: Sequence[str]) -> dict[str, PostFacts]:
+    """Everything recorded of the posts, their authors and the people whom they depict; unrecorded keys are absent.
+
+    Two statements, however many posts.
+    """
+    rows = await tx.rows(FACTS, posts=list(posts))
+    keys = sorted({link[0] for row in rows for link in (*row["authors"], *row["depicted"])})
+    people = await person_facts(tx, keys)
+    return {row["key"]: _post_facts(row, people) for row in rows}
+
+
+async def person_facts(tx: Tx, keys: Sequence[str]) -> dict[str, PersonFacts]:
+    """Everything recorded of the people; unrecorded keys are absent."""
+    if not keys:
+        return {}
+    return {row["key"]: _person(row) for row in await tx.rows(PEOPLE, people=list(keys))}
+
+
+SUMMARIES: LiteralString = """
+UNWIND $posts AS key
+MATCH (p:Post {key: key})
+RETURN collect([p.key, p.described_at IS NOT NULL,
+  head([(p)-[a:AUTHORED_BY]->(u:User) WHERE a.until IS NULL | u.key]), p.platform, p.kind, p.published_at,
+  reduce(first = null, t IN [(p)-[:CHANGED]->(c:PostChange {field: 'deleted'}) | c.valid_from] |
+    CASE WHEN first IS NULL OR t < first THEN t ELSE first END)]) AS rows
+"""
+
+
+async def summaries(tx: Tx, keys: Sequence[str]) -> dict[str, PostSummary]:
+    """The posts as they stand; unrecorded keys are absent."""
+    rows = (await tx.get(SUMMARIES, posts=list(keys)))["rows"]
+    return {row[0]: _summary(row) for row in rows}
+
+
+OF_PERSON: LiteralString = """
+CALL () {
+  MATCH (:User {key: $user})<-[a:AUTHORED_BY]-(p:Post)
+  WHERE a.until IS NULL AND p.described_at IS NOT NULL
+  RETURN count(p) AS total
+}
+CALL () {
+  MATCH (:User {key: $user})<-[a:AUTHORED_BY]-(p:Post)
+  WHERE a.until IS NULL AND p.described_at IS NOT NULL AND p.key > $after
+  WITH p.key AS key ORDER BY key LIMIT $most
+  RETURN collect(key) AS keys
+}
+RETURN total, keys
+"""
+
+
+async def page_of_person(tx: Tx, user: str, request: PageRequest) -> Page[PostSummary]:
+    """The described posts that the person is now believed to have written, by key."""
+    after = "" if request.after is None else request.after[0]
+    row = await tx.get(OF_PERSON, user=user, after=after, most=request.first + 1)
+    found = await summaries(tx, row["keys"])
+    posts = [found[key] for key in row["keys"]]
+    return page_from(posts, lambda post: (post.key,), request, row["total"])
+
+
+def _summary(row: list[Any]) -> PostSummary:
+    key, described, author, platform, kind, published_at, deleted_at = row
+    if not described:
+        return PostSummary(key, deleted_at=deleted_at)
+    return PostSummary(key, author, platform, PostKind(kind), published_at, deleted_at)
+
+
+def _description(row: list[Any]) -> Description | None:
+    platform, kind, published_at, visibility, described_at = row
+    if described_at is None:
+        return None
+    return Description(platform, PostKind(kind), published_at, Visibility(visibility), described_at)
+
+
+def _post_facts(row: Any, people: dict[str, PersonFacts]) -> PostFacts:
+    changes = row["changes"]
+    description = _description(row["post"])
+    special = [Dated(bool(each[1]), each[3], each[3]) for each in changes if each[0] == "special_category"]
+    if description is not None and row["special_category"] is not None:
+        special.append(Dated(row["special_category"], description.recorded_at, description.recorded_at))
+    return PostFacts(
+        key=row["key"],
+        description=description,
+        authors=tuple(Link(people[key], recorded_at, until) for key, recorded_at, until in row["authors"]),
+        depicted=tuple(Link(people[key], recorded_at, until) for key, recorded_at, until in row["depicted"]),
+        visibilities=tuple(Dated(Visibility(each[1]), each[2], each[3]) for each in changes if each[0] == "visibility"),
+        deletions=tuple(Dated(None, each[2], each[3]) for each in changes if each[0] == "deleted"),
+        special_category=tuple(special),
+    )
+
+
+def _person(row: Any) -> PersonFacts:
+    return PersonFacts(
+        key=row["key"],
+        jurisdictions=_dated([fact[1:] for fact in row["facts"] if fact[0] == "jurisdiction"]),
+        adult_from=tuple(
+            Dated(None if value is None else date.fromisoformat(value), valid_from, recorded_at)
+            for field, value, valid_from, recorded_at in row["facts"]
+            if field == "adult_from"
+        ),
+        objections=tuple(
+            ObjectionFacts(
+                key, tuple(purposes), tuple(platforms), received_at, recorded_at, tuple(map(_transition, transitions))
+            )
+            for key, purposes, platforms, received_at, recorded_at, transitions in row["objections"]
+        ),
+        notices=tuple(ServedNotice(*each) for each in row["notices"]),
+        consents=tuple(
+            ConsentFact(purpose, Consent(status), valid_from, recorded_at)
+            for purpose, status, valid_from, recorded_at in row["consents"]
+        ),
+    )
+
+
+def _transition(row: list[Any]) -> Transition:
+    status, at, recorded_at, grounds = row
+    return Transition(ObjectionStatus(status), at, recorded_at, grounds)
+
+
+def _dated(rows: Sequence[Sequence[Any]]) -> tuple[Dated[str | None], ...]:
+    return tuple(Dated(value, valid_from, recorded_at) for value, valid_from, recorded_at in rows)

@@ -1,0 +1,141 @@
+"""Transactions on the graph: timeouts, retries and errors in one place."""
+
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import Any, LiteralString, TypeVar
+
+from neo4j import AsyncDriver, AsyncGraphDatabase, AsyncManagedTransaction, AsyncSession, Query, Record, unit_of_work
+from neo4j.exceptions import AuthError, ConfigurationError, DriverError, Neo4jError
+
+from consentline.domain.errors import ConsentlineError, DatabaseUnavailableError, SettingsError
+
+T = TypeVar("T")
+
+_OUT_OF_TIME = ("TransactionTimedOut", "LockAcquisitionTimeout", "TransactionTerminated")
+_GONE = ("DatabaseUnavailable", "DatabaseNotFound", "NotALeader", "Transient", "General", "Security")
+
+
+class Tx:
+    """Where statements run: inside a managed transaction, or each as a transaction of its own."""
+
+    def __init__(
+        self, runner: AsyncManagedTransaction | AsyncSession, timeout: float, count: Callable[[], None]
+    ) -> None:
+        self._runner = runner
+        self._timeout = timeout
+        self._count = count
+
+    async def rows(self, query: LiteralString, /, **parameters: Any) -> list[Record]:
+        """Every row of the statement's answer."""
+        self._count()
+        if isinstance(self._runner, AsyncSession):
+            result = await self._runner.run(Query(query, timeout=self._timeout), parameters)
+        else:
+            result = await self._runner.run(query, parameters)
+        return [record async for record in result]
+
+    async def find(self, query: LiteralString, /, **parameters: Any) -> Record | None:
+        """The first row, or None."""
+        rows = await self.rows(query, **parameters)
+        return rows[0] if rows else None
+
+    async def get(self, query: LiteralString, /, **parameters: Any) -> Record:
+        """The first row of a statement that always answers one."""
+        return (await self.rows(query, **parameters))[0]
+
+
+class Graph:
+    """The graph behind a driver; every transaction goes through `read` or `write`.
+
+    `statements` counts what was sent, so that tests can bound the cost of a request.
+    """
+
+    def __init__(self, driver: AsyncDriver, database: str, timeout_seconds: float) -> None:
+        self._driver = driver
+        self._database = database
+        self._timeout = timeout_seconds
+        self.statements = 0
+
+    @classmethod
+    def connect(cls, uri: str, user: str, password: str, database: str, timeout_seconds: float) -> "Graph":
+        """A graph whose server is reached when the first transaction needs it.
+
+        Raises:
+            SettingsError: the URI or the credentials cannot be used.
+        """
+        try:
+            driver: AsyncDriver = AsyncGraphDatabase.driver(  # pyright: ignore[reportUnknownMemberType] - **config
+                uri,
+                auth=(user, password),
+                max_transaction_retry_time=timeout_seconds,
+                connection_acquisition_timeout=min(timeout_seconds, 15),
+                connection_timeout=5,
+                notifications_min_severity="OFF",
+                user_agent="consentline",
+            )
+        except (ConfigurationError, ValueError) as error:
+            raise SettingsError(f"CONSENTLINE_NEO4J_URI: {error}") from None
+        return cls(driver, database, timeout_seconds)
+
+    async def read(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Run `work`, each of whose statements is a read transaction of its own: one round trip each.
+
+        Raises:
+            DatabaseUnavailableError: the server cannot be reached, or a statement ran out of time.
+        """
+        with _mapped_errors():
+            async with self._session("READ") as session:
+                return await work(Tx(session, self._timeout, self._count))
+
+    async def write(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Run `work` in one write transaction; transient faults repeat it as a whole, so it keeps no state outside.
+
+        Raises:
+            DatabaseUnavailableError: the server cannot be reached, or the transaction ran out of time.
+        """
+
+        @unit_of_work(timeout=self._timeout)
+        async def in_transaction(tx: AsyncManagedTransaction) -> T:
+            return await work(Tx(tx, self._timeout, self._count))
+
+        with _mapped_errors():
+            async with self._session("WRITE") as session:
+                return await session.execute_write(in_transaction)
+
+    async def run_schema(self, statement: LiteralString) -> None:
+        """Run one schema statement in a transaction of its own."""
+        with _mapped_errors():
+            async with self._session("WRITE") as session:
+                await (await session.run(statement)).consume()
+
+    def _session(self, access: str) -> AsyncSession:
+        return self._driver.session(  # pyright: ignore[reportUnknownMemberType] - the driver's **config is untyped
+            database=self._database, default_access_mode=access
+        )
+
+    async def close(self) -> None:
+        """Return the connections."""
+        await self._driver.close()
+
+    def _count(self) -> None:
+        self.statements += 1
+
+
+@contextmanager
+def _mapped_errors() -> Generator[None]:
+    """Driver and server faults as ours; what is a bug in our Cypher stays what it is."""
+    try:
+        yield
+    except ConsentlineError:
+        raise
+    except AuthError as error:
+        raise DatabaseUnavailableError("the database refused the configured user or password") from error
+    except Neo4jError as error:
+        code = error.code or ""
+        if any(part in code for part in _OUT_OF_TIME):
+            raise DatabaseUnavailableError("the database did not answer in time; nothing was changed") from error
+        if error.is_retryable() or any(part in code for part in _GONE):
+            raise DatabaseUnavailableError("the database cannot serve this now; try again") from error
+        raise
+    except (DriverError, OSError) as error:
+        raise DatabaseUnavailableError("the database cannot be reached") from error

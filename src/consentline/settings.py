@@ -1,0 +1,92 @@
+"""Settings from `CONSENTLINE_*` environment variables, validated once at start."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from consentline.domain.errors import SettingsError
+
+_SCHEMES = {"neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc"}
+
+
+class Settings(BaseSettings):
+    """What the operator may set; every field is `CONSENTLINE_<NAME>` in upper case.
+
+    `neo4j_uri` unset means the embedded default: a loopback Neo4j of our own under `home`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="CONSENTLINE_", extra="ignore", frozen=True)
+
+    home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("consentline", appauthor=False)))
+    neo4j_uri: str | None = None
+    neo4j_user: str = "neo4j"
+    neo4j_password: SecretStr | None = None
+    neo4j_database: str = "neo4j"
+    neo4j_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    neo4j_heap: Annotated[str, Field(pattern=r"^[1-9][0-9]*[mg]$")] = "2g"
+    neo4j_pagecache: Annotated[str, Field(pattern=r"^[1-9][0-9]*[mg]$")] = "1g"
+    neo4j_linger_seconds: Annotated[float, Field(ge=0, le=3600)] = 2.0
+    cache: Path = Field(default_factory=lambda: Path(platformdirs.user_cache_dir("consentline", appauthor=False)))
+    maven_url: str | None = None
+    token_secret: SecretStr | None = None
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    establishment: str | None = None
+    transaction_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
+    shard_size: Annotated[int, Field(ge=1)] = 1000
+
+    @field_validator("neo4j_uri")
+    @classmethod
+    def _known_scheme(cls, value: str | None) -> str | None:
+        if value is not None and (urlsplit(value).scheme not in _SCHEMES or not urlsplit(value).hostname):
+            raise ValueError(f"must be a URI such as neo4j://host:7687, with one of {', '.join(sorted(_SCHEMES))}")
+        return value
+
+    @field_validator("token_secret")
+    @classmethod
+    def _long_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        # RFC 7518 section 3.2: an HS256 key is at least as long as the hash output.
+        if value is not None and len(value.get_secret_value().encode()) < 32:
+            raise ValueError("must have at least 32 bytes (RFC 7518, section 3.2)")
+        return value
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment.
+
+        Raises:
+            SettingsError: naming each wrong variable; values are not repeated.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            lines = [
+                f"CONSENTLINE_{'_'.join(str(part) for part in item['loc'][:1]).upper()}: {item['msg']}"
+                for item in error.errors(include_input=False, include_url=False)
+            ]
+            raise SettingsError("; ".join(lines)) from None
+
+    def signing_secret(self) -> str:
+        """The HS256 secret: the one configured, else one made once and kept in `home`, readable by the owner only."""
+        if self.token_secret is not None:
+            return self.token_secret.get_secret_value()
+        path = self.home / "token-secret"
+        self.home.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("x", opener=_owner_only) as file:
+                file.write(secrets.token_urlsafe(48))
+        except FileExistsError:
+            pass
+        return path.read_text().strip()
+
+
+def _owner_only(path: str, flags: int) -> int:
+    import os
+
+    return os.open(path, flags, 0o600)

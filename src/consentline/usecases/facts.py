@@ -1,0 +1,157 @@
+"""Recording one batch of facts of one kind: one transaction, one outcome for each record.
+
+Records of a batch that concern the same key count as recorded one after the other, in their order. Everything is
+decided inside the transaction, under its locks, so that it can be repeated as a whole and so that two processes that
+load the same file leave one graph.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias, TypeVar
+
+from consentline.domain.datasets import VersionRef
+from consentline.domain.errors import DatabaseUnavailableError, RefusedError
+from consentline.domain.instants import from_datetime
+from consentline.domain.records import (
+    AuthorCorrection,
+    ConsentSaid,
+    Deletion,
+    Member,
+    MemberRemoved,
+    NoticeServed,
+    NoticeText,
+    ObjectionFiled,
+    PolicyVersion,
+    Post,
+    Seal,
+    User,
+    VisibilityChange,
+)
+from consentline.graph.facts import RacedError, UnlockedPeopleError
+from consentline.graph.session import Tx
+from consentline.usecases import facts_people, facts_posts, facts_rules
+from consentline.usecases.members import Outcome, add_members, remove_members, seal_version
+from consentline.usecases.objections import FileObjection, file_objection
+from consentline.usecases.service import Service
+
+__all__ = ["Batch", "Outcome", "record"]
+
+T = TypeVar("T")
+
+Batch: TypeAlias = (
+    Sequence[Post]
+    | Sequence[User]
+    | Sequence[VisibilityChange | Deletion]
+    | Sequence[AuthorCorrection]
+    | Sequence[PolicyVersion]
+    | Sequence[NoticeText]
+    | Sequence[NoticeServed]
+    | Sequence[ConsentSaid]
+    | Sequence[ObjectionFiled]
+    | Sequence[Member]
+    | Sequence[MemberRemoved]
+    | Sequence[Seal]
+)
+"""Records of one kind (visibility changes and deletions count as one), at least one."""
+
+_MOST_REPETITIONS = 20
+
+
+async def record(service: Service, batch: Batch) -> list[Outcome]:
+    """Record the batch and answer for each record, in order: True (written), False (unchanged) or why it is refused.
+
+    Raises:
+        DatabaseUnavailableError: nothing of the batch was written (objections and seals: perhaps the first of them).
+    """
+    match batch:
+        case [Post(), *_]:
+            posts = _all(batch, Post)
+            return await _write(service, lambda tx, more: facts_posts.record_posts(tx, service, posts, more))
+        case [AuthorCorrection(), *_]:
+            said = _all(batch, AuthorCorrection)
+            return await _write(service, lambda tx, more: facts_posts.record_corrections(tx, service, said, more))
+        case [VisibilityChange() | Deletion(), *_]:
+            changes = [each for each in batch if isinstance(each, VisibilityChange | Deletion)]
+            return await _write(service, lambda tx, _: facts_posts.record_changes(tx, changes))
+        case [User(), *_]:
+            users = _all(batch, User)
+            return await _write(service, lambda tx, _: facts_people.record_users(tx, service, users))
+        case [NoticeServed(), *_]:
+            servings = _all(batch, NoticeServed)
+            return await _write(service, lambda tx, _: facts_people.record_servings(tx, servings))
+        case [ConsentSaid(), *_]:
+            consents = _all(batch, ConsentSaid)
+            return await _write(service, lambda tx, _: facts_people.record_consents(tx, consents))
+        case [PolicyVersion(), *_]:
+            policies = _all(batch, PolicyVersion)
+            return await _write(service, lambda tx, _: facts_rules.record_policies(tx, service, policies))
+        case [NoticeText(), *_]:
+            notices = _all(batch, NoticeText)
+            return await _write(service, lambda tx, _: facts_rules.record_notices(tx, notices))
+        case [ObjectionFiled(), *_]:
+            return [await _file(service, each) for each in _all(batch, ObjectionFiled)]
+        case _:
+            return await _record_manifest(service, batch)
+
+
+async def _record_manifest(service: Service, batch: Batch) -> list[Outcome]:
+    """Members by version, then seals; the records of a batch are all of one kind."""
+    outcomes: list[Outcome] = [False] * len(batch)
+    versions: dict[VersionRef, list[int]] = {}
+    for position, each in enumerate(batch):
+        if isinstance(each, Member | MemberRemoved | Seal):
+            versions.setdefault(VersionRef(each.dataset, each.version), []).append(position)
+    for ref, positions in versions.items():
+        members = [each for each in (batch[position] for position in positions) if isinstance(each, Member)]
+        removed = [each for each in (batch[position] for position in positions) if isinstance(each, MemberRemoved)]
+        if members:
+            found = await add_members(service, ref, [each.post for each in members])
+        elif removed:
+            found = await remove_members(service, ref, [each.post for each in removed])
+        else:
+            found = [await _seal(service, ref) for _ in positions]
+        for position, outcome in zip(positions, found, strict=True):
+            outcomes[position] = outcome
+    return outcomes
+
+
+async def _seal(service: Service, ref: VersionRef) -> Outcome:
+    try:
+        return await seal_version(service, ref)
+    except RefusedError as error:
+        return error
+
+
+async def _file(service: Service, each: ObjectionFiled) -> Outcome:
+    command = FileObjection(
+        key=each.key,
+        user=each.user,
+        received_at=from_datetime(each.received_at),
+        purposes=("AI_TRAINING",) if each.purposes is None else each.purposes,
+        platforms=each.platforms or (),
+        channel=each.channel,
+    )
+    try:
+        _, new = await file_objection(service, command)
+    except RefusedError as error:
+        return error
+    return new
+
+
+def _all(batch: Batch, kind: type[T]) -> list[T]:
+    return [each for each in batch if isinstance(each, kind)]
+
+
+async def _write(
+    service: Service, work: Callable[[Tx, frozenset[str]], Awaitable[list[Outcome]]]
+) -> list[Outcome]:
+    """Run the batch in one transaction, again with more people locked where it turns out to concern them."""
+    more_people = frozenset[str]()
+    for _ in range(_MOST_REPETITIONS):
+        people = more_people
+        try:
+            return await service.graph.write(lambda tx, people=people: work(tx, people))
+        except UnlockedPeopleError as error:
+            more_people |= error.people
+        except RacedError:
+            continue
+    raise DatabaseUnavailableError("other writers keep changing what this batch concerns; nothing was changed")

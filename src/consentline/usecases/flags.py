@@ -1,0 +1,129 @@
+"""Retraining flags: raised and dropped by reconciling what is recorded with what the rules demand, and followed up.
+
+Every fact that can make or unmake a model version a user of a post in scope of a live objection calls `reconcile_*` in
+its own transaction. That computes the causes from the facts as they stand, so flags never depend on the order in which
+the facts were recorded.
+"""
+
+from collections import Counter
+from collections.abc import Collection
+
+from consentline.domain.causes import CauseFinder
+from consentline.domain.errors import NotFoundError
+from consentline.domain.flags import CauseKind, FlagStatus, RetrainingFlag, check_acknowledgement
+from consentline.domain.instants import Instant
+from consentline.domain.lineage import Lineage
+from consentline.domain.objections import STOPPING
+from consentline.domain.paging import Page, PageRequest
+from consentline.graph import flags, objections, posts, upper
+from consentline.graph.flags import Cause
+from consentline.graph.session import Tx
+from consentline.usecases.service import Service
+
+_PEOPLE_AT_ONCE = 500
+
+
+async def reconcile_people(tx: Tx, service: Service, people: Collection[str], now: Instant) -> None:
+    """Bring flags in line with the objections of these people; the caller holds the upper graph's guard."""
+    lineage = await service.lineages.at((await upper.now(tx)).revision, tx)
+    ordered = sorted(people)
+    for begin in range(0, len(ordered), _PEOPLE_AT_ONCE):
+        await _reconcile(tx, lineage, ordered[begin : begin + _PEOPLE_AT_ONCE], now)
+
+
+async def reconcile_everyone(tx: Tx, service: Service, now: Instant) -> None:
+    """Bring flags in line with every live objection; the caller holds the upper graph's guard.
+
+    For structural facts. Objections that are no longer live dropped their causes when they were decided or withdrawn.
+    """
+    await reconcile_people(tx, service, await objections.live_objectors(tx), now)
+
+
+async def _reconcile(tx: Tx, lineage: Lineage, people: list[str], now: Instant) -> None:
+    filed = await objections.of_people(tx, people)
+    standing = await flags.standing_causes(tx, [objection.key for objection in filed])
+    live = [objection for objection in filed if objection.status in STOPPING]
+    scoped = await objections.scoped_posts(tx, sorted({objection.user for objection in live}))
+    finder = CauseFinder(lineage, await posts.person_facts(tx, sorted({group.author for group in scoped})))
+    wanted: dict[Cause, tuple[int, Instant]] = {}
+    for objection in live:
+        due_at = objection.extended_to or objection.due_at
+        for (model, kind), count in finder.causes(objection, scoped).items():
+            wanted[Cause(model, objection.key, kind)] = (count, due_at)
+    recorded = {each.cause: (each.posts, each.due_at) for each in standing if not each.resolved}
+    settled = {each.cause for each in standing if each.resolved}
+    await flags.write_causes(
+        tx,
+        raised={cause: what for cause, what in wanted.items() if cause not in recorded and cause not in settled},
+        changed={cause: what for cause, what in wanted.items() if recorded.get(cause, what) != what},
+        dropped=[cause for cause in recorded if cause not in wanted],
+        now=now,
+    )
+
+
+async def list_flags(
+    service: Service, status: FlagStatus | None, model_version: str | None, request: PageRequest
+) -> Page[RetrainingFlag]:
+    """Flags of a status, of a model version, or all, by the time they were raised."""
+    return await service.graph.read(lambda tx: flags.page(tx, status, model_version, request))
+
+
+async def list_flags_of_objection(service: Service, key: str, request: PageRequest) -> Page[RetrainingFlag]:
+    """The flags of which the objection is a cause."""
+    return await service.graph.read(lambda tx: flags.page_of_objection(tx, key, request))
+
+
+async def find_flag(service: Service, uid: str) -> RetrainingFlag | None:
+    """The flag as it stands."""
+    return await service.graph.read(lambda tx: flags.find(tx, uid))
+
+
+async def acknowledge(service: Service, uid: str) -> RetrainingFlag:
+    """Record that somebody has taken the flag up; repeating it changes nothing.
+
+    Raises:
+        NotFoundError: there is no such flag.
+        StateError: it is scheduled or resolved already.
+    """
+
+    async def work(tx: Tx) -> RetrainingFlag:
+        flag = await flags.lock(tx, uid)
+        if flag is None:
+            raise NotFoundError("there is no such flag", code="FLAG_NOT_FOUND", path=("flag",))
+        check_acknowledgement(flag)
+        await flags.acknowledge(tx, uid, await upper.recording_time(tx))
+        return await flags.find(tx, uid) or flag
+
+    return await service.graph.write(work)
+
+
+async def cause_count(service: Service, uid: str, kind: CauseKind | None) -> int:
+    """How many causes hold the flag open (or held it when it was resolved), of one kind or of all."""
+    return len(await service.graph.read(lambda tx: flags.causes_of(tx, uid, kind)))
+
+
+async def affected_post_count(service: Service, flag: RetrainingFlag, kind: CauseKind | None) -> int:
+    """How many distinct posts the causes concern.
+
+    Posts of different authors are different, so counts of one kind add up unless somebody has two causes; only then
+    are the posts themselves compared.
+    """
+
+    async def work(tx: Tx) -> int:
+        causes = await flags.causes_of(tx, flag.uid, kind)
+        by_person = Counter(cause.user for cause in causes)
+        if all(cause.kind is CauseKind.OBJECTION and by_person[cause.user] == 1 for cause in causes):
+            return sum(cause.posts for cause in causes)
+        lineage = await service.lineages.at((await upper.now(tx)).revision)
+        people = sorted(by_person)
+        filed = {objection.key: objection for objection in await objections.of_people(tx, people)}
+        scoped = await objections.scoped_posts(tx, people, named=True)
+        finder = CauseFinder(lineage, await posts.person_facts(tx, sorted({group.author for group in scoped})))
+        affected: set[str] = set()
+        for cause in causes:
+            for group in scoped:
+                if group.kind is cause.kind and flag.model_version in finder.models(filed[cause.objection], group):
+                    affected.update(group.keys)
+        return len(affected)
+
+    return await service.graph.read(work)

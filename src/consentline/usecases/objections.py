@@ -1,0 +1,205 @@
+"""Objections: filed, withdrawn, decided, read. Restriction takes hold in the transaction that records them."""
+
+from dataclasses import dataclass
+
+from consentline.domain.clock import due_at
+from consentline.domain.datasets import DatasetVersion, Selection
+from consentline.domain.errors import ConflictError, NotFoundError
+from consentline.domain.instants import DAY, EVER, Instant
+from consentline.domain.objections import (
+    Objection,
+    ObjectionStatus,
+    check_decision,
+    check_intake,
+    check_withdrawal,
+)
+from consentline.domain.paging import Page, PageRequest
+from consentline.domain.people import PersonFacts, jurisdiction_at
+from consentline.domain.policies import governing
+from consentline.domain.usage import possible_versions as possible
+from consentline.graph import objections, people, posts, upper
+from consentline.graph.session import Tx
+from consentline.usecases.flags import reconcile_people
+from consentline.usecases.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class FileObjection:
+    """An objection as it reached the controller; no platform named means all."""
+
+    key: str
+    user: str
+    received_at: Instant
+    purposes: tuple[str, ...] = ("AI_TRAINING",)
+    platforms: tuple[str, ...] = ()
+    channel: str | None = None
+
+    def same_as(self, objection: Objection) -> bool:
+        """Whether the recorded objection says the same."""
+        return (
+            (self.user, self.received_at, self.channel) == (objection.user, objection.received_at, objection.channel)
+            and set(self.purposes) == set(objection.purposes)
+            and set(self.platforms) == set(objection.platforms)
+        )
+
+
+async def file_objection(service: Service, command: FileObjection) -> tuple[Objection, bool]:
+    """Record an objection, restrict the person's posts and raise the flags that it demands, in one transaction.
+
+    Anybody's is accepted, recorded before or not (Art. 21(1)). Answers the objection and whether it is new: repeating
+    it with the same key and content changes nothing.
+
+    Raises:
+        InvalidInputError: no purpose, or received more than 24 hours ahead of now.
+        ConflictError: the key stands for another objection.
+    """
+
+    async def work(tx: Tx) -> tuple[Objection, bool]:
+        await people.lock(tx, [command.user])
+        lineage_revision = await upper.lock(tx)
+        existing = await objections.find(tx, command.key)
+        if existing is not None:
+            if command.same_as(existing):
+                return existing, False
+            raise ConflictError(
+                "an objection of this key is recorded with other content", code="OBJECTION_CONFLICT", path=("key",)
+            )
+        await service.lineages.at(lineage_revision, tx)
+        now = await upper.recording_time(tx)
+        check_intake(command.purposes, command.received_at, now, DAY)
+        person = await _person(tx, command.user)
+        objection = Objection(
+            key=command.key,
+            user=command.user,
+            status=ObjectionStatus.PENDING,
+            purposes=tuple(dict.fromkeys(command.purposes)),
+            platforms=tuple(dict.fromkeys(command.platforms)),
+            channel=command.channel,
+            received_at=command.received_at,
+            recorded_at=now,
+            due_at=due_at(
+                command.received_at, jurisdiction_at(person, command.received_at, EVER), service.establishment
+            ),
+            extended_to=None,
+            decided_at=None,
+            grounds=None,
+        )
+        await objections.create(tx, objection)
+        await reconcile_people(tx, service, [command.user], now)
+        return objection, True
+
+    return await service.graph.write(work)
+
+
+async def decide_objection(
+    service: Service, key: str, *, uphold: bool, grounds: str | None, decided_at: Instant | None
+) -> Objection:
+    """Uphold or refuse a pending objection; a refusal lifts the restriction from `decided_at` on (Art. 18(3)).
+
+    Raises:
+        NotFoundError: there is no such objection.
+        StateError: it is decided or withdrawn already, or may not be refused (Art. 21(3)).
+        InvalidInputError: a refusal without grounds, or `decided_at` not between receipt and now.
+    """
+
+    async def work(tx: Tx) -> Objection:
+        objection, now = await _take(tx, service, key)
+        lineage = await service.lineages.at((await upper.now(tx)).revision, tx)
+        jurisdiction = jurisdiction_at(await _person(tx, objection.user), objection.received_at, EVER)
+        governors = [
+            governing(lineage.policies, jurisdiction, purpose, objection.received_at, EVER)
+            for purpose in objection.purposes
+        ]
+        told_at = now if decided_at is None else decided_at
+        check_decision(
+            objection,
+            uphold=uphold,
+            grounds=grounds,
+            decided_at=told_at,
+            now=now,
+            absolute=any(policy is not None and policy.objection_absolute for policy in governors),
+        )
+        status = ObjectionStatus.UPHELD if uphold else ObjectionStatus.REFUSED
+        await objections.move(tx, key, status, at=told_at, recorded_at=now, decided_at=told_at, grounds=grounds)
+        await reconcile_people(tx, service, [objection.user], now)
+        return await objections.find(tx, key) or objection
+
+    return await service.graph.write(work)
+
+
+async def withdraw_objection(service: Service, key: str) -> Objection:
+    """Record that the person took the objection back; from now on it stops nothing.
+
+    Raises:
+        NotFoundError: there is no such objection.
+        StateError: it was decided, or withdrawn before.
+    """
+
+    async def work(tx: Tx) -> Objection:
+        objection, now = await _take(tx, service, key)
+        check_withdrawal(objection)
+        await objections.move(tx, key, ObjectionStatus.WITHDRAWN, at=now, recorded_at=now)
+        await reconcile_people(tx, service, [objection.user], now)
+        return await objections.find(tx, key) or objection
+
+    return await service.graph.write(work)
+
+
+async def find_objection(service: Service, key: str) -> Objection | None:
+    """The objection as it stands."""
+    return await service.graph.read(lambda tx: objections.find(tx, key))
+
+
+async def list_objections(
+    service: Service, status: ObjectionStatus | None, overdue: bool | None, request: PageRequest
+) -> Page[Objection]:
+    """Objections by the time of receipt; `overdue` keeps those that are (or are not) past their deadline."""
+
+    async def work(tx: Tx) -> Page[Objection]:
+        return await objections.page(tx, status, overdue, (await upper.now(tx)).instant, request)
+
+    return await service.graph.read(work)
+
+
+async def affected_post_count(service: Service, objection: Objection) -> int:
+    """How many described posts lie in the objection's scope: written by the person, or depicting them."""
+    return await service.graph.read(lambda tx: objections.affected_post_count(tx, objection))
+
+
+async def possible_versions(service: Service, objection: Objection) -> list[DatasetVersion]:
+    """The consumed versions without a COMPLETE manifest that could hold a post of the person."""
+
+    async def work(tx: Tx) -> list[DatasetVersion]:
+        person = await _person(tx, objection.user)
+        scoped = await objections.scoped_posts(tx, [objection.user])
+        lineage = await service.lineages.at((await upper.now(tx)).revision)
+        memberships = [
+            membership
+            for group in scoped
+            if not objection.platforms or group.platform in objection.platforms
+            for membership in group.memberships
+        ]
+        refs = possible(
+            lineage,
+            EVER,
+            covers_person=lambda version: (version.selection or Selection()).covers_person(person, EVER),
+            held_in=frozenset(lineage.holding(memberships, EVER)),
+        )
+        return [lineage.versions[ref] for ref in refs]
+
+    return await service.graph.read(work)
+
+
+async def _take(tx: Tx, service: Service, key: str) -> tuple[Objection, Instant]:
+    """The objection, read again once the locks that a decision about it needs are held."""
+    found = await objections.find(tx, key)
+    if found is None:
+        raise NotFoundError("there is no such objection", code="OBJECTION_NOT_FOUND", path=("key",))
+    await people.lock(tx, [found.user])
+    await service.lineages.at(await upper.lock(tx), tx)
+    now = await upper.recording_time(tx)
+    return await objections.find(tx, key) or found, now
+
+
+async def _person(tx: Tx, user: str) -> PersonFacts:
+    return (await posts.person_facts(tx, [user])).get(user) or PersonFacts(user)

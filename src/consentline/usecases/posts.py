@@ -1,0 +1,60 @@
+"""Posts as they stand, and whether they may be used."""
+
+from collections.abc import Sequence
+
+from consentline.domain.eligibility import Eligibility, evaluate
+from consentline.domain.instants import Instant
+from consentline.domain.posts import Visibility
+from consentline.graph import posts, upper
+from consentline.graph.posts import PostSummary as Post
+from consentline.graph.session import Tx
+from consentline.usecases.service import Service, known_or_now
+
+__all__ = ["Post", "eligibility", "find_post", "find_posts", "visibility"]
+
+
+async def find_post(service: Service, key: str) -> Post | None:
+    """The post as it stands; None when nothing names it."""
+    return (await find_posts(service, [key])).get(key)
+
+
+async def find_posts(service: Service, keys: Sequence[str]) -> dict[str, Post]:
+    """The posts as they stand, in one statement; what nothing names is absent."""
+    return await service.graph.read(lambda tx: posts.summaries(tx, keys))
+
+
+async def visibility(service: Service, key: str, at: Instant | None, known_at: Instant | None) -> Visibility | None:
+    """Who could see the post at `at`, as known at `known_at`; None when nothing says.
+
+    Raises:
+        InvalidInputError: `known_at` lies in the future.
+    """
+
+    async def work(tx: Tx) -> Visibility | None:
+        now = (await upper.now(tx)).instant
+        asked = known_or_now(known_at, now)
+        facts = (await posts.facts(tx, [key])).get(key)
+        return None if facts is None else facts.visibility_at(now if at is None else at, asked)
+
+    return await service.graph.read(work)
+
+
+async def eligibility(
+    service: Service, key: str, purpose: str, at: Instant | None, known_at: Instant | None
+) -> Eligibility | None:
+    """Whether the post may be used, with every reason why not; None when nothing names it.
+
+    Raises:
+        InvalidInputError: `known_at` lies in the future.
+    """
+
+    async def work(tx: Tx) -> Eligibility | None:
+        facts = (await posts.facts(tx, [key])).get(key)
+        now = await upper.now(tx)
+        asked = known_or_now(known_at, now.instant)
+        if facts is None:
+            return None
+        lineage = await service.lineages.at(now.revision)
+        return evaluate(facts, lineage.policies, purpose=purpose, at=now.instant if at is None else at, known_at=asked)
+
+    return await service.graph.read(work)

@@ -1,0 +1,44 @@
+"""What every use case works with, composed once by `app.py`."""
+
+from dataclasses import dataclass
+
+from consentline.domain.errors import InvalidInputError
+from consentline.domain.instants import Instant
+from consentline.domain.lineage import Lineage
+from consentline.graph import upper
+from consentline.graph.session import Graph
+from consentline.graph.upper import LineageCache
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The graph, the upper graph as last read, and the settings that rules depend on.
+
+    `establishment` is the controller's jurisdiction for working days; `shard_size` bounds a shard in posts.
+    """
+
+    graph: Graph
+    lineages: LineageCache
+    establishment: str | None = None
+    shard_size: int = 1000
+
+    async def lineage(self) -> Lineage:
+        """The upper graph as it stands; one statement when it has not changed."""
+        return await self.lineages.at((await self.graph.read(upper.now)).revision)
+
+    async def now(self) -> Instant:
+        """The database's clock."""
+        return (await self.graph.read(upper.now)).instant
+
+
+def known_or_now(known_at: Instant | None, now: Instant) -> Instant:
+    """The recorded time that was asked for, now when none was.
+
+    Raises:
+        InvalidInputError: it lies in the future: what will be known cannot be answered.
+    """
+    if known_at is None:
+        return now
+    if known_at > now:
+        raise InvalidInputError("knownAt lies in the future", code="KNOWN_AT_IN_FUTURE", path=("knownAt",))
+    return known_at

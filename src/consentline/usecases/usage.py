@@ -1,0 +1,96 @@
+""" "Was this post used?" — one small statement and a walk in memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from consentline.domain.eligibility import Eligibility, evaluate
+from consentline.domain.instants import Instant, to_datetime
+from consentline.domain.lineage import Lineage
+from consentline.domain.posts import PostFacts
+from consentline.domain.usage import Relation, Usage, Use, Verdict, usage_of
+from consentline.graph import posts
+from consentline.usecases.service import Service, known_or_now
+
+LISTED = 1000
+"""How many dataset versions an answer lists at most; the verdict is never cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostUsageAnswer:
+    """The usage of a post as known at `known_at`, under the upper graph that answered it."""
+
+    post_key: str
+    usage: Usage
+    explanation: str
+    known_at: Instant
+    lineage: Lineage
+
+    @property
+    def complete(self) -> bool:
+        """Whether `heldIn` and `undocumented` list everything."""
+        return len(self.usage.held_in) <= LISTED and len(self.usage.undocumented) <= LISTED
+
+
+async def post_usage(service: Service, post: str, known_at: Instant | None) -> PostUsageAnswer:
+    """Whether and how the post was used; a key that was never recorded has an answer like any other.
+
+    Raises:
+        InvalidInputError: `known_at` lies in the future.
+    """
+    found = await service.graph.read(lambda tx: posts.for_usage(tx, post))
+    lineage = await service.lineages.at(found.now.revision)
+    while lineage.revision != found.now.revision:
+        # The structure changed in between: memberships and structure must be of one revision.
+        found = await service.graph.read(lambda tx: posts.for_usage(tx, post))
+        lineage = await service.lineages.at(found.now.revision)
+    asked = known_or_now(known_at, found.now.instant)
+    usage = usage_of(lineage, found.post, found.memberships, asked)
+    return PostUsageAnswer(post, usage, _explain(usage, lineage, asked), asked, lineage)
+
+
+async def eligibilities_at_use(service: Service, answer: PostUsageAnswer, uses: Sequence[Use]) -> list[Eligibility]:
+    """The post's eligibility for each use: at the use's time and its run's purpose.
+
+    As known when a gated run's start was committed, else as known at the answer's own `known_at`.
+    """
+    if not uses:
+        return []
+    found = await service.graph.read(lambda tx: posts.facts(tx, [answer.post_key]))
+    facts = found.get(answer.post_key) or PostFacts(answer.post_key)
+    return [_at_use(answer, facts, use) for use in uses]
+
+
+def _at_use(answer: PostUsageAnswer, facts: PostFacts, use: Use) -> Eligibility:
+    run = answer.lineage.runs[use.training_run]
+    return evaluate(
+        facts,
+        answer.lineage.policies,
+        purpose=run.purpose or "AI_TRAINING",
+        at=use.used_at,
+        known_at=run.recorded_at if run.gated else answer.known_at,
+    )
+
+
+def _explain(usage: Usage, lineage: Lineage, known_at: Instant) -> str:
+    if lineage.first_recorded_at is None or known_at < lineage.first_recorded_at:
+        return f"Nothing was recorded at {to_datetime(known_at).isoformat()}, so no use was known then."
+    if usage.verdict is Verdict.USED:
+        models = sum(use.model_version is not None for use in usage.uses)
+        trained = sum(use.relation is Relation.TRAINED_ON and use.model_version is not None for use in usage.uses)
+        failed = len(usage.uses) - models
+        more = f"; {_count(failed, 'started run')} that produced none read it too" if failed else ""
+        return f"Used by {_count(models, 'model version')} ({trained} by training on it){more}."
+    if usage.verdict is Verdict.UNKNOWN:
+        return (
+            f"No use is recorded, but {_count(len(usage.undocumented), 'dataset version')} that training runs read "
+            "cannot rule the post out."
+        )
+    if usage.held_in:
+        return (
+            f"Held in {_count(len(usage.held_in), 'dataset version')}; no training run that started read any of them."
+        )
+    return "In no dataset version that a training run read, and every version that one read can rule it out."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""The Starlette application: routes, authentication, ingest, health."""
