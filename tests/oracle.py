@@ -167,6 +167,11 @@ class Selection:
     published_from: int | None
     published_before: int | None
 
+    @property
+    def is_empty(self) -> bool:
+        begin, end = self.published_from, self.published_before
+        return begin is not None and end is not None and begin >= end
+
 
 @dataclass
 class Version:
@@ -544,6 +549,7 @@ class Oracle:
             coverage != "COMPLETE" and (posts is not None or "basedOn" in given),
             coverage != "DECLARED" and selection is not None,
             posts is not None and "basedOn" in given,
+            selection is not None and selection.is_empty,
             "basedOn" in given and (base is None or base.coverage != "COMPLETE" or base.sealed_at is None),
             any(not self._may_be_derived_from(upstream) for upstream in derived_from),
             any(model not in self.models for model in generated_by),

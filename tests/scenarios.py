@@ -373,9 +373,9 @@ class Teller:
         if self.chance(60):
             selection["platforms"] = self.some(PLATFORMS, least=1, most=2)
         if self.chance(40):
-            selection["publishedFrom"] = self.moment(1)
+            selection["publishedFrom"] = self.moment(1, 2)
         if self.chance(40):
-            selection["publishedBefore"] = self.moment(1)
+            selection["publishedBefore"] = self.moment(3 if "publishedFrom" in selection else 1)
         return {"coverage": "DECLARED", "declaredSelection": selection}
 
     def tell_synthetic(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeElapsedColumn, TransferSpeedColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
 from consentline.embedded.artifacts import NEO4J_VERSION
@@ -36,7 +36,7 @@ class _Terminal:
 
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
-        self._task = bars.add_task("", visible=False, total=None)
+        self._task = bars.add_task("", visible=False, total=None, size="")
         self._stage: Stage | None = None
 
     def __call__(self, progress: Progress) -> None:
@@ -46,8 +46,9 @@ class _Terminal:
         if progress.stage != self._stage:
             self._stage = progress.stage
             self._bars.remove_task(self._task)
-            self._task = self._bars.add_task(title, total=progress.total or None)
-        self._bars.update(self._task, completed=progress.done)
+            self._task = self._bars.add_task(title, total=progress.total or None, size="")
+        size = f"{progress.done / 1e6:.1f} of {progress.total / 1e6:.1f} MB" if progress.total else ""
+        self._bars.update(self._task, completed=progress.done, size=size)
 
 
 class _Log:
@@ -70,8 +71,7 @@ def _bars(console: Console) -> Bars:
     return Bars(
         TextColumn("{task.description}"),
         BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
+        TextColumn("{task.fields[size]}"),
         TimeElapsedColumn(),
         console=console,
         transient=True,

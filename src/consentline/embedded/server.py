@@ -53,6 +53,7 @@ class ServerProcess:
         Raises:
             EmbeddedError: the password cannot be set, or is lost.
         """
+        java.forget_argument_files(self._home)
         self._home.ensure_password()
         if not java.has_room(self._home):
             raise _disk_full(self._home)

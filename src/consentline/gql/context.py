@@ -115,13 +115,13 @@ class Context:
             for key in wanted:
                 self._read.put(("post", key), found.get(key))
 
-    async def change(self, change: Awaitable[T]) -> Outcome[T]:
+    async def change(self, change: Callable[[], Awaitable[T]]) -> Outcome[T]:
         """Run a use case that writes; a refusal is an outcome, everything else an error.
 
         What was read before is forgotten, so that the payload shows the new state.
         """
         try:
-            value = await change
+            value = await change()
         except RefusedError as error:
             return Outcome(None, error)
         self._read.clear()

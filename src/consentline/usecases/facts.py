@@ -6,7 +6,7 @@ load the same file leave one graph.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from consentline.domain.datasets import VersionRef
 from consentline.domain.errors import DatabaseUnavailableError, RefusedError
@@ -35,8 +35,6 @@ from consentline.usecases.service import Service
 
 __all__ = ["Batch", "Outcome", "record"]
 
-T = TypeVar("T")
-
 Batch: TypeAlias = (
     Sequence[Post]
     | Sequence[User]
@@ -64,31 +62,23 @@ async def record(service: Service, batch: Batch) -> list[Outcome]:
     """
     match batch:
         case [Post(), *_]:
-            posts = _all(batch, Post)
-            return await _write(service, lambda tx, more: facts_posts.record_posts(tx, service, posts, more))
+            return await _write(service, lambda tx, more: facts_posts.record_posts(tx, service, batch, more))
         case [AuthorCorrection(), *_]:
-            said = _all(batch, AuthorCorrection)
-            return await _write(service, lambda tx, more: facts_posts.record_corrections(tx, service, said, more))
+            return await _write(service, lambda tx, more: facts_posts.record_corrections(tx, service, batch, more))
         case [VisibilityChange() | Deletion(), *_]:
-            changes = [each for each in batch if isinstance(each, VisibilityChange | Deletion)]
-            return await _write(service, lambda tx, _: facts_posts.record_changes(tx, changes))
+            return await _write(service, lambda tx, _: facts_posts.record_changes(tx, batch))
         case [User(), *_]:
-            users = _all(batch, User)
-            return await _write(service, lambda tx, _: facts_people.record_users(tx, service, users))
+            return await _write(service, lambda tx, _: facts_people.record_users(tx, service, batch))
         case [NoticeServed(), *_]:
-            servings = _all(batch, NoticeServed)
-            return await _write(service, lambda tx, _: facts_people.record_servings(tx, servings))
+            return await _write(service, lambda tx, _: facts_people.record_servings(tx, batch))
         case [ConsentSaid(), *_]:
-            consents = _all(batch, ConsentSaid)
-            return await _write(service, lambda tx, _: facts_people.record_consents(tx, consents))
+            return await _write(service, lambda tx, _: facts_people.record_consents(tx, batch))
         case [PolicyVersion(), *_]:
-            policies = _all(batch, PolicyVersion)
-            return await _write(service, lambda tx, _: facts_rules.record_policies(tx, service, policies))
+            return await _write(service, lambda tx, _: facts_rules.record_policies(tx, service, batch))
         case [NoticeText(), *_]:
-            notices = _all(batch, NoticeText)
-            return await _write(service, lambda tx, _: facts_rules.record_notices(tx, notices))
+            return await _write(service, lambda tx, _: facts_rules.record_notices(tx, batch))
         case [ObjectionFiled(), *_]:
-            return [await _file(service, each) for each in _all(batch, ObjectionFiled)]
+            return [await _file(service, each) for each in batch]
         case _:
             return await _record_manifest(service, batch)
 
@@ -137,13 +127,7 @@ async def _file(service: Service, each: ObjectionFiled) -> Outcome:
     return new
 
 
-def _all(batch: Batch, kind: type[T]) -> list[T]:
-    return [each for each in batch if isinstance(each, kind)]
-
-
-async def _write(
-    service: Service, work: Callable[[Tx, frozenset[str]], Awaitable[list[Outcome]]]
-) -> list[Outcome]:
+async def _write(service: Service, work: Callable[[Tx, frozenset[str]], Awaitable[list[Outcome]]]) -> list[Outcome]:
     """Run the batch in one transaction, again with more people locked where it turns out to concern them."""
     more_people = frozenset[str]()
     for _ in range(_MOST_REPETITIONS):

@@ -1,4 +1,4 @@
-"""A stream of records into the graph: lines, batches of one kind, a transaction a batch, and a count of what came of it.
+"""A stream of records into the graph: lines, batches of one kind, a transaction a batch, and a count of the outcomes.
 
 Memory is bounded by the batches, reading waits for writing. Every line that is not blank is counted exactly once, as
 accepted, unchanged or rejected. Stopped at any moment, the whole is finished by running it again: what is written
@@ -7,7 +7,7 @@ counts as unchanged then.
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from consentline.domain.errors import InvalidInputError, RefusedError
 from consentline.domain.instants import DAY, to_datetime
+from consentline.domain.record_lines import parse
 from consentline.domain.records import (
     AuthorCorrection,
     ConsentSaid,
@@ -30,9 +31,9 @@ from consentline.domain.records import (
     Seal,
     User,
     VisibilityChange,
-    parse,
 )
-from consentline.usecases.facts import Outcome, record
+from consentline.usecases.facts import Outcome
+from consentline.usecases.facts import record as record_batch
 from consentline.usecases.lines import LONGEST_LINE, split_lines
 from consentline.usecases.service import Service
 
@@ -86,43 +87,40 @@ async def ingest(
     """
     clock = _Clock((await service.now()) + DAY, time.monotonic())
     intake = _Intake(service, on_reject)
-    number = size = 0
+    source = _Counted(chunks)
 
-    async def counted() -> AsyncIterable[bytes]:
-        nonlocal size
-        async for chunk in chunks:
-            size += len(chunk)
-            yield chunk
+    def tell() -> None:
+        if report is not None:
+            report(Progress(intake.lines, source.size, intake.accepted, intake.unchanged, intake.rejected))
 
     try:
-        async with aclosing(split_lines(counted())) as groups:
+        async with aclosing(split_lines(source)) as groups:
             async for lines in groups:
                 latest = clock.now()
                 for line in lines:
-                    number += 1
-                    if line is None:
-                        message = f"the line is longer than {LONGEST_LINE} bytes"
-                        intake.reject(number, None, InvalidInputError(message, code="LINE_TOO_LONG"))
-                    elif line and not line.isspace():
-                        try:
-                            parsed = parse(line, latest)
-                        except InvalidInputError as error:
-                            intake.reject(number, line, error)
-                        else:
-                            due = intake.take(_Line(number, line, parsed))
-                            if due:
-                                await intake.write(due)
-                await intake.bound_memory(size)
-                if report is not None:
-                    report(Progress(number, size, intake.accepted, intake.unchanged, intake.rejected))
+                    await intake.take(line, latest)
+                await intake.bound_memory(source.size)
+                tell()
                 if stop is not None and stop():
                     break
         await intake.write(_ALL)
     finally:
         await intake.close()
-    if report is not None:
-        report(Progress(number, size, intake.accepted, intake.unchanged, intake.rejected))
+    tell()
     return IngestSummary(intake.accepted, intake.unchanged, intake.rejected)
+
+
+class _Counted:
+    """The chunks, and how many bytes of them were read."""
+
+    def __init__(self, chunks: AsyncIterable[bytes]) -> None:
+        self._chunks = chunks
+        self.size = 0
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        async for chunk in self._chunks:
+            self.size += len(chunk)
+            yield chunk
 
 
 class _Clock(NamedTuple):
@@ -181,13 +179,17 @@ _GROUPS: dict[type[Record], str] = {
 }
 _BEFORE_OBJECTIONS = ("users", "objections")
 
+# What is written before a group that is full.
+_WITH_THEM: dict[str, tuple[str, ...]] = {"objections": _BEFORE_OBJECTIONS, "members": _ALL, "members removed": _ALL}
+
 
 class _Intake:
     """Lines on their way into the graph, and the counts of what became of them.
 
-    Posts go through two lanes, each with a transaction of its own under way, parted by author: no two transactions
-    want the same person, so they never wait for each other. A post that depicts others waits for both lanes, as
-    everything else does. Lines about one post keep their order.
+    Posts go through two lanes, each with one transaction under way, parted by author: no two of them want the same
+    person, so they never wait for each other. A post that depicts others waits for both lanes, as everything else
+    does. Lines keep their order where it matters: lines about one post, about one manifest, and a person's facts
+    before an objection, whose deadline rests on the jurisdiction known then.
     """
 
     def __init__(self, service: Service, on_reject: Callable[[Rejection], None]) -> None:
@@ -195,32 +197,114 @@ class _Intake:
         self._on_reject = on_reject
         self._held: dict[str, list[_Line]] = {group: [] for group in _ALL}
         self._under_way: dict[str, tuple[asyncio.Task[None], list[_Line]]] = {}
-        self._where: dict[str, str] = {}
+        self._post_groups: dict[str, str] = {}
         self._objectors: set[str] = set()
-        self._bytes_written = 0
+        self._flushed_at = 0
+        self.lines = 0
         self.accepted = self.unchanged = self.rejected = 0
 
-    def take(self, line: _Line) -> Sequence[str]:
-        """Hold a line and tell which groups are to be written now, in this order, before the next is taken."""
+    def reject(self, number: int, text: bytes | None, error: RefusedError) -> None:
+        """Count a line as rejected and tell why."""
+        self.rejected += 1
+        self._on_reject(Rejection(number, error.path[-1] if error.path else None, error.code, error.message, text))
+
+    async def take(self, line: bytes | None, latest: datetime) -> None:
+        """Parse the next line and hold the record until its batch is full; None is a line that was too long."""
+        self.lines += 1
+        if line is None:
+            message = f"the line is longer than {LONGEST_LINE} bytes"
+            self.reject(self.lines, None, InvalidInputError(message, code="LINE_TOO_LONG"))
+        elif line and not line.isspace():
+            try:
+                record = parse(line, latest)
+            except InvalidInputError as error:
+                self.reject(self.lines, line, error)
+            else:
+                await self._hold(_Line(self.lines, line, record))
+
+    async def _hold(self, line: _Line) -> None:
+        """Hold a record until its batch is full; write first what must be in the graph before it."""
         parsed = line.record
         if type(parsed) is Post:
             group = _POSTS[2] if parsed.depicts else _POSTS[hash(parsed.author) & 1]
-            if self._where.setdefault(parsed.key, group) != group:
-                # Another line about this post is on another way: this one goes where order is kept by waiting.
-                group = self._where[parsed.key] if self._where[parsed.key] in self._held else group
-                return self._behind(line, parsed.key)
-            held = self._held[group]
-            held.append(line)
-            return (group,) if len(held) >= _SIZES[group] else ()
-        group = _GROUPS[type(parsed)]
+            if self._post_groups.setdefault(parsed.key, group) != group:
+                await self.write(_POSTS)
+                self._post_groups[parsed.key] = group
+        else:
+            group = _GROUPS[type(parsed)]
+            await self.write(self._due_before(parsed))
+            if isinstance(parsed, ObjectionFiled):
+                self._objectors.add(parsed.user)
         held = self._held[group]
         held.append(line)
-        if isinstance(parsed, Seal):
-            return _ALL
-        if isinstance(parsed, ObjectionFiled):
-            self._objectors.add(parsed.user)
-        elif isinstance(parsed, User) and parsed.key in self._objectors:
-            held.pop()
         if len(held) >= _SIZES[group]:
-            return _ALL[: _ALL.index(group) + 1] if group in ("members", "members removed") else (group,)
-        return ()
+            await self.write(_WITH_THEM.get(group, (group,)))
+
+    def _due_before(self, parsed: Record) -> Sequence[str]:
+        match parsed:
+            case User() if parsed.key in self._objectors:
+                return _BEFORE_OBJECTIONS
+            case Member() if self._held["members removed"]:
+                return _ALL
+            case MemberRemoved() if self._held["members"]:
+                return _ALL
+            case Seal():
+                return _ALL
+            case _:
+                return ()
+
+    async def write(self, groups: Sequence[str]) -> None:
+        """Write the groups in their order; when this returns only the two lanes may still be at work."""
+        for group in groups:
+            lines = self._held[group]
+            if not lines:
+                continue
+            self._held[group] = []
+            if group in _LANES:
+                await self._arrive([group])
+                self._under_way[group] = (asyncio.create_task(self._record(lines)), lines)
+            else:
+                await self._arrive(_LANES)
+                await self._record(lines)
+                if group == "objections":
+                    self._objectors.clear()
+        if _POSTS[2] in groups:
+            await self._arrive(_LANES)
+
+    async def bound_memory(self, size: int) -> None:
+        """Write everything when so many bytes were read since the last time that long lines could fill memory."""
+        if size - self._flushed_at > _MOST_BYTES:
+            self._flushed_at = size
+            await self.write(_ALL)
+
+    async def close(self) -> None:
+        """End what is under way, as after an error; a transaction that is cut off leaves nothing."""
+        tasks = [task for task, _ in self._under_way.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _arrive(self, lanes: Sequence[str]) -> None:
+        """Wait until the lanes are free."""
+        arrived = [self._under_way.pop(lane) for lane in lanes if lane in self._under_way]
+        for task, _ in arrived:
+            await task
+        if arrived:
+            kept = [(group, self._held[group]) for group in _POSTS]
+            kept += [(lane, lines) for lane, (_, lines) in self._under_way.items()]
+            self._post_groups = {line.record.key: group for group, lines in kept for line in lines}  # pyright: ignore
+
+    async def _record(self, lines: list[_Line]) -> None:
+        outcomes: list[Outcome] = await record_batch(self._service, _batch(lines))
+        accepted, unchanged = outcomes.count(True), outcomes.count(False)
+        self.accepted += accepted
+        self.unchanged += unchanged
+        if accepted + unchanged < len(lines):
+            for line, outcome in zip(lines, outcomes, strict=True):
+                if isinstance(outcome, RefusedError):
+                    self.reject(line.number, line.text, outcome)
+
+
+def _batch(lines: list[_Line]) -> Any:
+    """The records of one group: of one kind, which the type checker cannot see."""
+    return [line.record for line in lines]

@@ -1,6 +1,6 @@
 """Cutting a stream of bytes into lines in bounded memory."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
 
 LONGEST_LINE = 1024 * 1024
 """In bytes, without the line feed; a longer line is refused and never held whole."""
@@ -8,7 +8,7 @@ LONGEST_LINE = 1024 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-async def split_lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[list[bytes | None]]:
+async def split_lines(chunks: AsyncIterable[bytes]) -> AsyncGenerator[list[bytes | None]]:
     """The lines of each chunk that ended in it, without their line feeds; None stands for one that is too long.
 
     What follows the last line feed is a line too. Memory is bounded by one chunk and one line, however long lines are.
@@ -17,8 +17,6 @@ async def split_lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[list[bytes 
     held = 0
     first = True
     async for chunk in chunks:
-        if first and chunk:
-            chunk, first = chunk.removeprefix(_BYTE_ORDER_MARK), False  # noqa: PLW2901
         end = chunk.find(b"\n")
         if end < 0:
             held += len(chunk)
@@ -32,13 +30,16 @@ async def split_lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[list[bytes 
             pieces.append(chunk[:end])
             lines.append(None if held + end > LONGEST_LINE else b"".join(pieces))
             pieces.clear()
-            chunk = chunk[end + 1 :]  # noqa: PLW2901
+            chunk = chunk[end + 1 :]
         whole = chunk.split(b"\n")
         last = whole.pop()
         lines += whole if len(chunk) <= LONGEST_LINE else map(_bounded, whole)
         held = len(last)
         if 0 < held <= LONGEST_LINE:
             pieces.append(last)
+        if first and lines[0]:
+            lines[0] = lines[0].removeprefix(_BYTE_ORDER_MARK)
+        first = False
         yield lines
     if held:
         yield [None if held > LONGEST_LINE else b"".join(pieces)]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Annotated
 
 import strawberry
 
@@ -182,6 +183,9 @@ class PostUsage:
         return instant(self.answer.known_at)
 
 
+_Verdict = Annotated[Verdict | None, strawberry.argument(description="Only posts of this verdict. Left out: all.")]
+
+
 @strawberry.type(description="Whether and how anything that a person posted was used, as known at a time.")
 class UserUsage:
     """Announced; no field answers with one yet."""
@@ -193,7 +197,7 @@ class UserUsage:
     known_at: DateTime = strawberry.field(description="The recorded time of the answer.")
 
     @strawberry.field(description="The person's recorded posts, each with its usage.")
-    def posts(self, verdict: Verdict | None = None, first: First = 50, after: After = None) -> Connection[PostUsage]:
+    def posts(self, verdict: _Verdict = None, first: First = 50, after: After = None) -> Connection[PostUsage]:
         """Not built yet."""
         raise not_yet("userUsage")
 

@@ -1,0 +1,210 @@
+"""From a line to a record: everything that can be refused by looking at the line alone, with a code for each.
+
+Keys and values are checked, never changed.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from consentline.domain.errors import InvalidInputError
+from consentline.domain.keys import check_key
+from consentline.domain.records import KINDS, Post, Record
+
+_decode = msgspec.json.Decoder[Record](Record).decode
+
+_KEYS = ("key", "user", "author", "post", "notice", "dataset", "purpose", "channel", "reason", "assessment")
+_LISTS = ("depicts", "purposes", "platforms")
+_HAPPENINGS = ("published_at", "served_at", "seen_at", "received_at", "valid_from")
+_TIMES = (*_HAPPENINGS, "effective_from", "effective_until", "assessment_expires")
+_FIRST = datetime(1, 1, 3, tzinfo=UTC)
+_LAST = datetime(9999, 12, 29, tzinfo=UTC)
+
+
+class _Shape(NamedTuple):
+    pattern: re.Pattern[str]
+    words: str
+    code: str
+
+
+_SHAPES = {
+    "jurisdiction": _Shape(
+        re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", re.ASCII),
+        "a code of ISO 3166-1 (GB) or 3166-2 (GB-SCT)",
+        "INVALID_JURISDICTION",
+    ),
+    "content_digest": _Shape(
+        re.compile(r"sha256:[0-9a-f]{64}", re.ASCII),
+        "sha256: and 64 lower-case hexadecimal digits",
+        "INVALID_DIGEST",
+    ),
+}
+
+
+class _Fields(NamedTuple):
+    """Which fields of a kind are held to what."""
+
+    keys: tuple[str, ...]
+    lists: tuple[str, ...]
+    times: tuple[str, ...]
+    patterns: tuple[str, ...]
+
+
+_FIELDS: dict[type[Record], _Fields] = {
+    kind: _Fields(
+        *(tuple(name for name in names if name in kind.__struct_fields__) for names in (_KEYS, _LISTS, _TIMES, _SHAPES))
+    )
+    for kind in KINDS.values()
+}
+
+
+def parse(line: bytes, latest: datetime) -> Record:
+    """The record on a line; a happening later than `latest` is refused.
+
+    Raises:
+        InvalidInputError: what is wrong with the line; its path names the field, when there is one.
+    """
+    try:
+        record = _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        record = _second_look(line, error)
+    if type(record) is Post:
+        _check_post(record, latest)
+    else:
+        _check(record, latest)
+    return record
+
+
+def _check_post(post: Post, latest: datetime) -> None:
+    """What `_check` does, by name: nearly every line of a large file is a post."""
+    check_key(post.key, "key")
+    check_key(post.author, "author")
+    _check_platform(post.platform, "platform")
+    if post.depicts is not None:
+        for key in post.depicts:
+            check_key(key, "depicts")
+    if not _FIRST < post.published_at <= latest:
+        _check_time(post.published_at, "published_at", latest)
+    if post.content_digest is not None:
+        _check_shape(post.content_digest, "content_digest")
+
+
+def _check(record: Record, latest: datetime) -> None:
+    fields = _FIELDS[type(record)]
+    for name in fields.keys:
+        value: str | None = getattr(record, name)
+        if value is not None:
+            check_key(value, name)
+    for name in fields.lists:
+        values: Iterable[str] = getattr(record, name) or ()
+        for value in values:
+            (_check_platform if name == "platforms" else check_key)(value, name)
+    for name in fields.times:
+        moment: datetime | None = getattr(record, name)
+        if moment is not None:
+            _check_time(moment, name, latest)
+    for name in fields.patterns:
+        text: object = getattr(record, name)
+        if isinstance(text, str):
+            _check_shape(text, name)
+
+
+def _check_platform(value: str, field: str) -> None:
+    check_key(value, field)
+    if not value.isupper():
+        raise InvalidInputError(f"{field} is not an upper-case code", code="INVALID_VALUE", path=(field,))
+
+
+def _check_shape(value: str, field: str) -> None:
+    shape = _SHAPES[field]
+    if shape.pattern.fullmatch(value) is None:
+        raise InvalidInputError(f"{field} is not {shape.words}", code=shape.code, path=(field,))
+
+
+def _check_time(moment: datetime, field: str, latest: datetime) -> None:
+    if field in _HAPPENINGS and moment > latest:
+        raise InvalidInputError(f"{field} lies more than 24 hours ahead", code="TIME_IN_FUTURE", path=(field,))
+    if not _FIRST < moment < _LAST:
+        raise InvalidInputError(f"{field} is out of range", code="INVALID_TIME", path=(field,))
+
+
+def _second_look(line: bytes, error: Exception) -> Record:
+    """The record after all, when its times are ISO 8601 though not RFC 3339 (no seconds, a basic format).
+
+    Raises:
+        InvalidInputError: what is wrong with the line.
+    """
+    try:
+        line.decode()
+        said: Any = msgspec.json.decode(line)
+    except UnicodeDecodeError:
+        raise InvalidInputError("the line is not UTF-8", code="INVALID_UTF8") from None
+    except RecursionError:
+        raise InvalidInputError("the line is nested too deeply", code="INVALID_JSON") from None
+    except msgspec.DecodeError as reason:
+        raise InvalidInputError(f"the line is not JSON: {reason}", code="INVALID_JSON") from None
+    if not isinstance(said, dict):
+        raise InvalidInputError("the line is not a JSON object", code="NOT_AN_OBJECT")
+    _check_kind(said)  # pyright: ignore[reportUnknownArgumentType]
+    try:
+        return _decode(msgspec.json.encode(_with_plain_times(said)))  # pyright: ignore[reportUnknownArgumentType]
+    except msgspec.ValidationError as reason:
+        raise _refusal(str(reason)) from None
+    except (msgspec.DecodeError, RecursionError):
+        raise InvalidInputError(f"the line is not JSON: {error}", code="INVALID_JSON") from None
+
+
+def _check_kind(said: dict[str, Any]) -> None:
+    if "kind" not in said:
+        raise InvalidInputError("the field kind is missing", code="MISSING_FIELD", path=("kind",))
+    if not isinstance(said["kind"], str):
+        raise InvalidInputError("kind is not a string", code="WRONG_TYPE", path=("kind",))
+    if said["kind"] not in KINDS:
+        message = f"kind is none of {', '.join(KINDS)}"
+        raise InvalidInputError(message, code="UNKNOWN_KIND", path=("kind",))
+
+
+def _with_plain_times(said: dict[str, Any]) -> dict[str, Any]:
+    for name in _TIMES:
+        value = said.get(name)
+        if isinstance(value, str):
+            try:
+                moment = datetime.fromisoformat(value)
+            except ValueError:
+                message = f"{name} is not a time in ISO 8601"
+                raise InvalidInputError(message, code="INVALID_TIME", path=(name,)) from None
+            if moment.tzinfo is None:
+                message = f"{name} has no offset: write Z or +01:00 after the time"
+                raise InvalidInputError(message, code="TIME_WITHOUT_OFFSET", path=(name,))
+            said[name] = moment.isoformat()
+    return said
+
+
+_MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>.*)`", re.DOTALL)
+_AT = re.compile(r"(?P<what>.*?)(?: - at `\$\.(?P<field>[a-z_]+)[^`]*`)?", re.DOTALL)
+
+
+def _refusal(reason: str) -> InvalidInputError:
+    """What msgspec (pinned, and held by tests) found, with a code of ours."""
+    if (missing := _MISSING.match(reason)) is not None:
+        field = missing["field"]
+        return InvalidInputError(f"the field {field} is missing", code="MISSING_FIELD", path=(field,))
+    if (unknown := _UNKNOWN.match(reason)) is not None:
+        field = unknown["field"][:64]
+        return InvalidInputError(f"there is no field {field} in this kind", code="UNKNOWN_FIELD", path=(field,))
+    found = _AT.fullmatch(reason)
+    field = (found and found["field"]) or ""
+    what = found["what"] if found else reason
+    path = (field,) if field else ()
+    if what.startswith("Invalid RFC3339"):
+        return InvalidInputError(f"{field} is not a date or time in ISO 8601", code="INVALID_TIME", path=path)
+    if what.startswith("Invalid enum value"):
+        return InvalidInputError(f"{field} is none of the values it may have", code="INVALID_VALUE", path=path)
+    if "out of range" in what or ">=" in what or "<=" in what:
+        return InvalidInputError(f"{field} is out of range", code="INVALID_VALUE", path=path)
+    what = what[:1].lower() + what[1:]
+    return InvalidInputError(f"{field}: {what.replace('`', '')}", code="WRONG_TYPE", path=path)

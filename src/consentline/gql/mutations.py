@@ -1,0 +1,242 @@
+"""What can be changed: one use case each, answered by a payload."""
+
+from typing import Annotated, TypeVar
+
+import strawberry
+
+from consentline.domain import datasets, objections, training
+from consentline.domain.access import Action
+from consentline.domain.keys import check_key
+from consentline.gql import inputs
+from consentline.gql.access import needs
+from consentline.gql.context import Context, Info, Outcome
+from consentline.gql.types import payloads
+from consentline.gql.types.lineage import DatasetVersion, ModelVersion, TrainingRun, flag_view
+from consentline.gql.types.node import not_yet
+from consentline.gql.types.payloads import user_errors
+from consentline.gql.types.people import Objection
+from consentline.usecases import datasets as dataset_cases
+from consentline.usecases import flags as flag_cases
+from consentline.usecases import objections as objection_cases
+from consentline.usecases import training as training_cases
+
+T = TypeVar("T")
+_LINEAGE = needs(Action.WRITE_LINEAGE)
+_OBJECTIONS = needs(Action.WRITE_OBJECTIONS)
+_FLAGS = needs(Action.FOLLOW_FLAGS)
+_INPUT = strawberry.argument(name="input", description="What to record.")
+
+
+@strawberry.type(
+    description="What can be changed. A refusal is a userError and changes nothing; repeating a mutation is safe."
+)
+class Mutation:
+    """The root of mutations."""
+
+    @strawberry.mutation(
+        description="Register the next version of a dataset: SEALED at once, or BUILDING until its `seal` record.",
+        metadata=_LINEAGE,
+    )
+    async def register_dataset_version(
+        self, info: Info, input_: Annotated[inputs.RegisterDatasetVersionInput, _INPUT]
+    ) -> payloads.RegisterDatasetVersionPayload:
+        """A version of any coverage."""
+        outcome = await info.context.change(
+            lambda: dataset_cases.register_version(info.context.service, input_.command())
+        )
+        return payloads.RegisterDatasetVersionPayload(
+            dataset_version=await _version(info.context, outcome), user_errors=user_errors(outcome.refusal)
+        )
+
+    @strawberry.mutation(description="Build a version from the posts that may be used.", metadata=_LINEAGE)
+    def build_dataset_version(
+        self, input_: Annotated[inputs.BuildDatasetVersionInput, _INPUT]
+    ) -> payloads.BuildDatasetVersionPayload:
+        """Not built yet."""
+        raise not_yet("buildDatasetVersion")
+
+    @strawberry.mutation(description="Authorise a run, only on data that may be used.", metadata=_LINEAGE)
+    def authorize_training(
+        self, input_: Annotated[inputs.AuthorizeTrainingInput, _INPUT]
+    ) -> payloads.AuthorizeTrainingPayload:
+        """Not built yet."""
+        raise not_yet("authorizeTraining")
+
+    @strawberry.mutation(description="Start an authorised run.", metadata=_LINEAGE)
+    def start_training(self, input_: Annotated[inputs.StartTrainingInput, _INPUT]) -> payloads.TrainingRunPayload:
+        """Not built yet."""
+        raise not_yet("startTraining")
+
+    @strawberry.mutation(description="Complete a run with the model version that it made.", metadata=_LINEAGE)
+    def complete_training(self, input_: Annotated[inputs.CompleteTrainingInput, _INPUT]) -> payloads.TrainingRunPayload:
+        """Not built yet."""
+        raise not_yet("completeTraining")
+
+    @strawberry.mutation(description="End a run that made nothing.", metadata=_LINEAGE)
+    def fail_training(self, input_: Annotated[inputs.FailTrainingInput, _INPUT]) -> payloads.TrainingRunPayload:
+        """Not built yet."""
+        raise not_yet("failTraining")
+
+    @strawberry.mutation(description="Cancel a run that has not started.", metadata=_LINEAGE)
+    def cancel_training(self, input_: Annotated[inputs.CancelTrainingInput, _INPUT]) -> payloads.TrainingRunPayload:
+        """Not built yet."""
+        raise not_yet("cancelTraining")
+
+    @strawberry.mutation(description="Keep a sealed version from being used again.", metadata=_LINEAGE)
+    async def withdraw_dataset_version(
+        self, info: Info, input_: Annotated[inputs.WithdrawDatasetVersionInput, _INPUT]
+    ) -> payloads.DatasetVersionPayload:
+        """A version with its reason."""
+        outcome = await info.context.change(
+            lambda: dataset_cases.withdraw_version(info.context.service, input_.ref(), input_.reason)
+        )
+        return payloads.DatasetVersionPayload(
+            dataset_version=await _version(info.context, outcome), user_errors=user_errors(outcome.refusal)
+        )
+
+    @strawberry.mutation(
+        description="Record a run that happened outside the gate (history, another system), as it was.",
+        metadata=_LINEAGE,
+    )
+    async def record_training(
+        self, info: Info, input_: Annotated[inputs.RecordTrainingInput, _INPUT]
+    ) -> payloads.TrainingRunPayload:
+        """A run as it was."""
+        outcome = await info.context.change(
+            lambda: training_cases.record_training(info.context.service, input_.command())
+        )
+        return payloads.TrainingRunPayload(
+            training_run=await _run(info.context, outcome), user_errors=user_errors(outcome.refusal)
+        )
+
+    @strawberry.mutation(description="Record that a model version was made from others.", metadata=_LINEAGE)
+    async def derive_model_version(
+        self, info: Info, input_: Annotated[inputs.DeriveModelInput, _INPUT]
+    ) -> payloads.ModelVersionPayload:
+        """A derivation."""
+        outcome = await info.context.change(lambda: training_cases.derive_model(info.context.service, input_.command()))
+        return payloads.ModelVersionPayload(
+            model_version=await _model(info.context, outcome), user_errors=user_errors(outcome.refusal)
+        )
+
+    @strawberry.mutation(description="Record that a model version serves a product feature.", metadata=_LINEAGE)
+    async def serve_feature(
+        self, info: Info, input_: Annotated[inputs.ServeFeatureInput, _INPUT]
+    ) -> payloads.ModelVersionPayload:
+        """A feature and what serves it."""
+        outcome = await info.context.change(
+            lambda: training_cases.serve_feature(
+                info.context.service,
+                check_key(input_.feature, "feature"),
+                check_key(input_.model_version, "modelVersion"),
+                input_.from_,
+            )
+        )
+        return payloads.ModelVersionPayload(
+            model_version=await _model(info.context, outcome), user_errors=user_errors(outcome.refusal)
+        )
+
+    @strawberry.mutation(
+        description="Record an objection: the person's posts stop being usable, and retraining flags are raised, in one"
+        " transaction.",
+        metadata=_OBJECTIONS,
+    )
+    async def file_objection(
+        self, info: Info, input_: Annotated[inputs.FileObjectionInput, _INPUT]
+    ) -> payloads.ObjectionPayload:
+        """An objection as it reached the controller."""
+
+        async def file() -> objections.Objection:
+            objection, _ = await objection_cases.file_objection(info.context.service, input_.command())
+            return objection
+
+        return _objection(await info.context.change(file))
+
+    @strawberry.mutation(description="Uphold or refuse a pending objection.", metadata=_OBJECTIONS)
+    async def decide_objection(
+        self, info: Info, input_: Annotated[inputs.DecideObjectionInput, _INPUT]
+    ) -> payloads.ObjectionPayload:
+        """The decision and when the person was told."""
+        outcome = await info.context.change(
+            lambda: objection_cases.decide_objection(
+                info.context.service,
+                input_.key,
+                uphold=input_.uphold,
+                grounds=input_.checked_grounds(),
+                decided_at=input_.decided_at,
+            )
+        )
+        return _objection(outcome)
+
+    @strawberry.mutation(
+        description="Extend an objection's deadline once, by two further months.", metadata=_OBJECTIONS
+    )
+    def extend_objection(self, input_: Annotated[inputs.ExtendObjectionInput, _INPUT]) -> payloads.ObjectionPayload:
+        """Not built yet."""
+        raise not_yet("extendObjection")
+
+    @strawberry.mutation(description="Record that the person took an objection back.", metadata=_OBJECTIONS)
+    async def withdraw_objection(
+        self, info: Info, input_: Annotated[inputs.WithdrawObjectionInput, _INPUT]
+    ) -> payloads.ObjectionPayload:
+        """From now on it stops nothing."""
+        outcome = await info.context.change(
+            lambda: objection_cases.withdraw_objection(info.context.service, input_.key)
+        )
+        return _objection(outcome)
+
+    @strawberry.mutation(description="Record a person's request for erasure.", metadata=_OBJECTIONS)
+    def request_erasure(self, input_: Annotated[inputs.RequestErasureInput, _INPUT]) -> payloads.ErasurePayload:
+        """Not built yet."""
+        raise not_yet("requestErasure")
+
+    @strawberry.mutation(description="Record that somebody has taken a flag up.", metadata=_FLAGS)
+    async def acknowledge_flag(
+        self, info: Info, input_: Annotated[inputs.AcknowledgeFlagInput, _INPUT]
+    ) -> payloads.RetrainingFlagPayload:
+        """A flag is taken up."""
+
+        outcome = await info.context.change(lambda: flag_cases.acknowledge(info.context.service, input_.uid()))
+        return payloads.RetrainingFlagPayload(
+            flag=None if outcome.value is None else await flag_view(info.context, outcome.value),
+            user_errors=user_errors(outcome.refusal),
+        )
+
+    @strawberry.mutation(description="Plan the retraining that a flag demands.", metadata=_FLAGS)
+    def schedule_retraining(
+        self, input_: Annotated[inputs.ScheduleRetrainingInput, _INPUT]
+    ) -> payloads.RetrainingFlagPayload:
+        """Not built yet."""
+        raise not_yet("scheduleRetraining")
+
+    @strawberry.mutation(description="Resolve a flag, with the proof that its resolution needs.", metadata=_FLAGS)
+    def resolve_flag(self, input_: Annotated[inputs.ResolveFlagInput, _INPUT]) -> payloads.RetrainingFlagPayload:
+        """Not built yet."""
+        raise not_yet("resolveFlag")
+
+
+async def _version(context: Context, outcome: Outcome[datasets.DatasetVersion]) -> DatasetVersion | None:
+    version = outcome.value
+    if version is None:
+        return None
+    return DatasetVersion(lineage=await context.lineage(versions=[version.ref]), value=version)
+
+
+async def _run(context: Context, outcome: Outcome[training.TrainingRun]) -> TrainingRun | None:
+    run = outcome.value
+    return None if run is None else TrainingRun(lineage=await context.lineage(), value=run)
+
+
+async def _model(context: Context, outcome: Outcome[training.ModelVersion]) -> ModelVersion | None:
+    model = outcome.value
+    if model is None:
+        return None
+    return ModelVersion(lineage=await context.lineage(models=[model.key]), value=model)
+
+
+def _objection(outcome: Outcome[objections.Objection]) -> payloads.ObjectionPayload:
+    objection = outcome.value
+    return payloads.ObjectionPayload(
+        objection=None if objection is None else Objection(value=objection),
+        user_errors=user_errors(outcome.refusal),
+    )

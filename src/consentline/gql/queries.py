@@ -1,0 +1,243 @@
+"""What can be asked."""
+
+import asyncio
+from typing import Annotated, Any
+
+import strawberry
+
+from consentline.domain.access import Action
+from consentline.domain.datasets import VersionRef
+from consentline.domain.errors import ConsentlineError, InvalidInputError, NotFoundError
+from consentline.domain.flags import FlagStatus
+from consentline.domain.lineage import Kind
+from consentline.domain.objections import ObjectionStatus
+from consentline.gql.access import needs
+from consentline.gql.arguments import AI_TRAINING, After, At, First, KnownAt, Purpose
+from consentline.gql.context import Context, Info
+from consentline.gql.enums import LineageDirection
+from consentline.gql.ids import NodeId, NodeKind, decode_id
+from consentline.gql.types.eligibility import Eligibility
+from consentline.gql.types.lineage import (
+    Dataset,
+    DatasetVersion,
+    ModelVersion,
+    RetrainingFlag,
+    TrainingRun,
+    dataset_version,
+    list_flags,
+    model_version,
+    training_run,
+)
+from consentline.gql.types.node import Node, not_yet
+from consentline.gql.types.paging import Connection, connect
+from consentline.gql.types.people import Objection, Post, User
+from consentline.gql.types.usage import LineageGraph, PostUsage, UserUsage
+from consentline.usecases import lineage as lineage_cases
+from consentline.usecases import objections as objection_cases
+from consentline.usecases import posts as post_cases
+from consentline.usecases import usage as usage_cases
+
+_MOST_IDS = 100
+_LINEAGE = needs(Action.READ_LINEAGE)
+_PEOPLE = needs(Action.READ_PEOPLE)
+
+_Id = Annotated[strawberry.ID, strawberry.argument(name="id", description="An id that the API gave out.")]
+_Ids = Annotated[list[strawberry.ID], strawberry.argument(description="At most 100 ids that the API gave out.")]
+_Post = Annotated[str, strawberry.argument(description="The post's key, recorded or not.")]
+_User = Annotated[str, strawberry.argument(description="The person's key.")]
+_Dataset = Annotated[str, strawberry.argument(description="The dataset's key.")]
+_Number = Annotated[int, strawberry.argument(description="The version's number, from 1 up.")]
+_From = Annotated[int, strawberry.argument(name="from", description="The number of the version compared with.")]
+_To = Annotated[int, strawberry.argument(description="The number of the version that is compared.")]
+_Key = Annotated[str, strawberry.argument(description="The caller's own key.")]
+_Kind = Annotated[Kind, strawberry.argument(description="What the key is of.")]
+_NodeKey = Annotated[str, strawberry.argument(description="The key; of a dataset version \"dataset:number\".")]
+_Direction = Annotated[LineageDirection, strawberry.argument(description="Which way.")]
+_MaxDepth = Annotated[int, strawberry.argument(description="How many steps away at most.")]
+_MaxNodes = Annotated[int, strawberry.argument(description="How many nodes at most.")]
+_Status = Annotated[ObjectionStatus | None, strawberry.argument(description="Only of this status. Left out: all.")]
+_Overdue = Annotated[
+    bool | None, strawberry.argument(description="Only those past their deadline, or only the others. Left out: all.")
+]
+_FlagStatus = Annotated[FlagStatus | None, strawberry.argument(description="Only of this status. Left out: all.")]
+_Model = Annotated[str | None, strawberry.argument(description="Only of this model version. Left out: of all.")]
+
+
+@strawberry.type(description="What lies between two versions of a dataset.")
+class DatasetVersionDiff:
+    """Announced; no field answers with one yet."""
+
+    added_count: int = strawberry.field(description="How many posts only the later holds.")
+    removed_count: int = strawberry.field(description="How many posts only the earlier holds.")
+
+    @strawberry.field(description="The posts that only the later holds, by key.")
+    def added(self, first: First = 50, after: After = None) -> Connection[Post]:
+        """Not built yet."""
+        raise not_yet("datasetVersionDiff")
+
+    @strawberry.field(description="The posts that only the earlier holds, by key.")
+    def removed(self, first: First = 50, after: After = None) -> Connection[Post]:
+        """Not built yet."""
+        raise not_yet("datasetVersionDiff")
+
+
+@strawberry.type(description="What can be asked. Each field needs a role that may; for others it is FORBIDDEN.")
+class Query:
+    """The root of queries: one use case each."""
+
+    @strawberry.field(description="Anything by its id; null when it is not recorded.", metadata=_LINEAGE)
+    async def node(self, info: Info, node: _Id) -> Node | None:
+        """One node, by the access rules of its kind."""
+        return await info.context.load_node(info.context, decode_id(node))
+
+    @strawberry.field(
+        description="Many things by their ids, in the same order; null for what is not recorded.", metadata=_LINEAGE
+    )
+    async def nodes(self, info: Info, ids: _Ids) -> list[Node | None]:
+        """Each node, by the access rules of its kind; one that fails is an error of its own."""
+        if len(ids) > _MOST_IDS:
+            raise InvalidInputError(f"at most {_MOST_IDS} ids", code="TOO_MANY_IDS", path=("ids",))
+        found = [_decoded(each) for each in ids]
+        posts = (each.key for each in found if isinstance(each, NodeId) and each.kind is NodeKind.POST)
+        await info.context.read_posts(posts)
+        return await asyncio.gather(*(_load(info.context, each) for each in found))
+
+    @strawberry.field(description="A person; null when nothing names them.", metadata=_PEOPLE)
+    async def user(self, info: Info, key: _Key) -> User | None:
+        """A person by their key."""
+        return None if await info.context.user(key) is None else User(key=key)
+
+    @strawberry.field(description="A post; null when nothing names it.", metadata=_LINEAGE)
+    async def post(self, info: Info, key: _Key) -> Post | None:
+        """A post by its key."""
+        post = await info.context.post(key)
+        return None if post is None else Post(value=post)
+
+    @strawberry.field(description="A dataset; null when it is not recorded.", metadata=_LINEAGE)
+    async def dataset(self, info: Info, key: _Key) -> Dataset | None:
+        """A dataset by its key."""
+        lineage = await info.context.lineage()
+        return Dataset(lineage=lineage, key=key) if key in lineage.titles else None
+
+    @strawberry.field(description="A dataset version; null when it is not recorded.", metadata=_LINEAGE)
+    async def dataset_version(self, info: Info, dataset: _Dataset, number: _Number) -> DatasetVersion | None:
+        """A version by its dataset's key and its number."""
+        lineage, ref = await info.context.lineage(), VersionRef(dataset, number)
+        return dataset_version(lineage, ref) if ref in lineage.versions else None
+
+    @strawberry.field(description="What changed between two versions of a dataset.", metadata=_LINEAGE)
+    def dataset_version_diff(self, dataset: _Dataset, from_: _From, to: _To) -> DatasetVersionDiff | None:
+        """Not built yet."""
+        raise not_yet("datasetVersionDiff")
+
+    @strawberry.field(description="A training run; null when it is not recorded.", metadata=_LINEAGE)
+    async def training_run(self, info: Info, key: _Key) -> TrainingRun | None:
+        """A run by its key."""
+        lineage = await info.context.lineage()
+        return training_run(lineage, key) if key in lineage.runs else None
+
+    @strawberry.field(description="A model version; null when it is not recorded.", metadata=_LINEAGE)
+    async def model_version(self, info: Info, key: _Key) -> ModelVersion | None:
+        """A model version by its key, "model:version"."""
+        lineage = await info.context.lineage()
+        return model_version(lineage, key) if key in lineage.models else None
+
+    @strawberry.field(description="An objection; null when it is not recorded.", metadata=_PEOPLE)
+    async def objection(self, info: Info, key: _Key) -> Objection | None:
+        """An objection by its key."""
+        objection = await objection_cases.find_objection(info.context.service, key)
+        return None if objection is None else Objection(value=objection)
+
+    @strawberry.field(
+        description="Was this post used? A post never recorded and in no manifest is NOT_USED or UNKNOWN, never an"
+        " error.",
+        metadata=_LINEAGE,
+    )
+    async def post_usage(self, info: Info, post: _Post, known_at: KnownAt = None) -> PostUsage:
+        """One statement, and a walk in memory."""
+        return PostUsage(answer=await usage_cases.post_usage(info.context.service, post, known_at))
+
+    @strawberry.field(description="Was anything that this person posted used?", metadata=_PEOPLE)
+    def user_usage(self, user: _User, known_at: KnownAt = None) -> UserUsage:
+        """Not built yet."""
+        raise not_yet("userUsage")
+
+    @strawberry.field(
+        description="May this post be used? With every reason why not; null when nothing names the post.",
+        metadata=_LINEAGE,
+    )
+    async def eligibility(
+        self, info: Info, post: _Post, purpose: Purpose = AI_TRAINING, at: At = None, known_at: KnownAt = None
+    ) -> Eligibility | None:
+        """The answer with all its reasons."""
+        answer = await post_cases.eligibility(info.context.service, post, purpose, at, known_at)
+        return None if answer is None else Eligibility(value=answer)
+
+    @strawberry.field(
+        description="What something was made from, or what was made from it: the recorded structure. Whether a post was"
+        " used is postUsage's answer. Null when the key is not recorded.",
+        metadata=_LINEAGE,
+    )
+    async def lineage(
+        self,
+        info: Info,
+        kind: _Kind,
+        key: _NodeKey,
+        direction: _Direction,
+        max_depth: _MaxDepth = 20,
+        max_nodes: _MaxNodes = 1000,
+        known_at: KnownAt = None,
+    ) -> LineageGraph | None:
+        """Breadth first, within bounds."""
+        try:
+            answer = await lineage_cases.lineage(
+                info.context.service,
+                kind,
+                key,
+                upstream=direction is LineageDirection.UPSTREAM,
+                max_depth=max_depth,
+                max_nodes=max_nodes,
+                known_at=known_at,
+            )
+        except NotFoundError:
+            return None
+        return LineageGraph(answer=answer)
+
+    @strawberry.field(description="Objections, by the time of receipt.", metadata=_PEOPLE)
+    async def objections(
+        self, info: Info, status: _Status = None, overdue: _Overdue = None, first: First = 50, after: After = None
+    ) -> Connection[Objection]:
+        """A page of objections."""
+        context, listing = info.context, f"objections:{status or ''}:{'' if overdue is None else overdue}"
+        request = context.cursors.request(listing, first, after)
+        page = await objection_cases.list_objections(context.service, status, overdue, request)
+        return connect(context.cursors, listing, page, lambda objection: Objection(value=objection))
+
+    @strawberry.field(description="Retraining flags, by the time they were raised.", metadata=_LINEAGE)
+    async def retraining_flags(
+        self,
+        info: Info,
+        status: _FlagStatus = None,
+        model_version: _Model = None,
+        first: First = 50,
+        after: After = None,
+    ) -> Connection[RetrainingFlag]:
+        """A page of flags."""
+        return await list_flags(info.context, status, model_version, first, after)
+
+
+def _decoded(text: str) -> NodeId | ConsentlineError:
+    try:
+        return decode_id(text)
+    except ConsentlineError as error:
+        return error
+
+
+async def _load(context: Context, node: NodeId | ConsentlineError) -> Any:
+    """The node, or its error in its place of the list."""
+    if isinstance(node, ConsentlineError):
+        return node
+    try:
+        return await context.load_node(context, node)
+    except ConsentlineError as error:
+        return error

@@ -1,0 +1,110 @@
+"""The schema: strawberry's types, guarded by role, with resolvers that cost as little as a plain call."""
+
+import logging
+from collections.abc import Callable
+from inspect import signature
+from operator import attrgetter
+from typing import Any
+
+import strawberry
+from graphql import (
+    GraphQLError,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    Undefined,
+    print_schema,
+)
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+from strawberry.types.field import StrawberryField
+
+from consentline.gql import enums
+from consentline.gql.access import action_of, guarded
+from consentline.gql.mutations import Mutation
+from consentline.gql.queries import Query
+from consentline.gql.scalars import DATE_TIME, DateTime
+from consentline.gql.subscriptions import Subscription
+from consentline.gql.types.eligibility import Policy
+from consentline.gql.types.lineage import Feature
+
+_LOG = logging.getLogger("consentline.gql")
+
+__all__ = ["ApiSchema", "build_schema", "enums", "export"]
+
+
+class ApiSchema(strawberry.Schema):
+    """Strawberry's schema; `core` is what requests are executed on, see `gql/execution.py`."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            query=Query,
+            mutation=Mutation,
+            subscription=Subscription,
+            types=[Feature, Policy],
+            config=StrawberryConfig(scalar_map={DateTime: DATE_TIME}),
+        )
+        self.core: GraphQLSchema = self._schema
+        for type_ in self.core.type_map.values():
+            if isinstance(type_, GraphQLInputObjectType):
+                _leave_out_null_defaults(type_.fields.values())
+            elif isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
+                # A view is what its class says; asking again for each object is strawberry's default.
+                type_.is_type_of = None
+                for field in type_.fields.values():
+                    _leave_out_null_defaults(field.args.values())
+                    field.resolve = _direct(field) or field.resolve
+        for root in (self.core.query_type, self.core.mutation_type, self.core.subscription_type):
+            for name, field in root.fields.items() if root else ():
+                _guard(f"{root}.{name}", field)
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Log that there were errors, never what they hold: strawberry would log the values of variables."""
+        _LOG.warning("%d errors", len(errors))
+
+
+def build_schema() -> ApiSchema:
+    """The public schema; every root field is guarded by the action that it declares.
+
+    Raises:
+        TypeError: a root field declares none.
+    """
+    return ApiSchema()
+
+
+def export(schema: ApiSchema) -> str:
+    """The SDL, as committed in schema/schema.graphql."""
+    return print_schema(schema.core) + "\n"
+
+
+def _leave_out_null_defaults(values: Any) -> None:
+    """Optional means may be left out: `= null` says nothing more, and would be a default that may never change."""
+    for value in values:
+        if value.default_value is None:
+            value.default_value = Undefined
+
+
+def _direct(field: GraphQLField) -> Callable[..., Any] | None:
+    """A plain call instead of strawberry's for a field that needs nothing but its view; None for other fields."""
+    definition: StrawberryField | None = field.extensions.get("strawberry-definition")
+    if definition is None or definition.extensions or definition.is_subscription:
+        return None
+    resolver = definition.base_resolver
+    if resolver is None:
+        read = attrgetter(definition.python_name)
+        return lambda source, _info: read(source)
+    method = resolver.wrapped_func
+    if isinstance(method, staticmethod) or list(signature(method).parameters) != ["self"]:
+        return None
+    return lambda source, _info: method(source)
+
+
+def _guard(name: str, field: GraphQLField) -> None:
+    action = action_of(field)
+    if action is None:
+        raise TypeError(f"{name} declares no action: whoever may ask it must be said")
+    if field.subscribe is not None:
+        field.subscribe = guarded(field.subscribe, action)
+    elif field.resolve is not None:
+        field.resolve = guarded(field.resolve, action)
