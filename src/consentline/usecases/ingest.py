@@ -96,13 +96,13 @@ async def ingest(
     try:
         async with aclosing(split_lines(source)) as groups:
             async for lines in groups:
+                if stop is not None and stop():
+                    break  # The last line may be cut: a source that was stopped ends anywhere.
                 latest = clock.now()
                 for line in lines:
                     await intake.take(line, latest)
                 await intake.bound_memory(source.size)
                 tell()
-                if stop is not None and stop():
-                    break
         await intake.write(_ALL)
     finally:
         await intake.close()

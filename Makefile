@@ -1,0 +1,38 @@
+# The commands that people and CI use. `make demo` and `make test` need Python ≥ 3.11 with venv, and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test check bench lock clean
+
+help:  ## list these targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+demo: $(STAMP)  ## the story loaded, served and asked; stays up until Ctrl-C
+	@$(BIN)/consentline demo
+
+test: $(STAMP)  ## every test, against a real Neo4j
+	@$(BIN)/python -m pytest
+
+check: $(STAMP)  ## lint, format, strict types, layers, schema drift
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/python -m pytest -q tests/unit/test_layers.py tests/unit/test_schema.py
+
+bench: $(STAMP)  ## the comparisons, written to bench/results/
+	$(BIN)/python -m bench
+
+lock: $(STAMP)  ## write constraints.txt anew from the pins in pyproject.toml
+	$(BIN)/pip freeze --exclude-editable --exclude consentline > constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.x"; exit 1; }
+	@echo "Preparing $(VENV) (once) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,dev]'
+	@touch $@
+
+clean:  ## remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

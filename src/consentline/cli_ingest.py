@@ -1,0 +1,179 @@
+"""The command `consentline ingest`: files of records into the graph, with progress, counts and a file of rejects."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from consentline.app import open_service
+from consentline.domain.errors import InvalidInputError
+from consentline.record_files import STANDARD_INPUT, RecordFile
+from consentline.settings import Settings
+from consentline.usecases.ingest import IngestSummary, Progress, Rejection, ingest
+from consentline.usecases.service import Service
+
+REJECTED = 2
+INTERRUPTED = 130
+
+
+def run_ingest(settings: Settings, files: Sequence[str], kind: str | None = None, progress: bool = True) -> int:
+    """Load the files one after the other and answer the exit status: 0, 2 (lines were rejected), 130 (stopped).
+
+    Raises:
+        ConsentlineError: a file does not exist, the database cannot be reached. What was loaded stays loaded.
+    """
+    sources = [RecordFile(name, kind) for name in files]
+    if sum(source.name == STANDARD_INPUT for source in sources) > 1:
+        raise InvalidInputError("standard input can be read once only", code="FILE_REPEATED", path=("files",))
+    try:
+        return asyncio.run(_load(settings, sources, progress=progress))
+    except KeyboardInterrupt:
+        _say("stopped at once. Nothing is half-written; run the same command again to finish")
+        return INTERRUPTED
+
+
+async def _load(settings: Settings, sources: Sequence[RecordFile], *, progress: bool) -> int:
+    stop = _Stop(sources)
+    status = 0
+    async with open_service(settings) as service:
+        with stop.on_signals():
+            for source in sources:
+                summary = await _load_one(service, source, stop, progress=progress)
+                if summary.rejected or source.problem is not None:
+                    status = REJECTED
+                if stop.asked:
+                    break
+    if stop.asked:
+        _say("stopped. What was read is written; run the same command again to finish: it skips what is there")
+        return INTERRUPTED
+    return status
+
+
+async def _load_one(service: Service, source: RecordFile, stop: "_Stop", *, progress: bool) -> IngestSummary:
+    began = time.monotonic()
+    with _Rejects(source) as rejects, _shown(source, progress=progress) as show:
+        summary = await ingest(service, source.chunks(), on_reject=rejects.write, report=show, stop=lambda: stop.asked)
+    seconds = max(time.monotonic() - began, 1e-6)
+    lines = summary.accepted + summary.unchanged + summary.rejected
+    name = "standard input" if source.name == STANDARD_INPUT else source.name
+    print(  # noqa: T201 - the command's answer
+        f"{name}: {summary.accepted:,} accepted, {summary.unchanged:,} unchanged, {summary.rejected:,} rejected"
+        f" in {seconds:.1f} s ({lines / seconds:,.0f} lines/s)"
+    )
+    if summary.rejected:
+        _say(f"{name}: the rejected lines, each with its reason, are in {source.rejects}")
+    if source.problem is not None:
+        _say(f"{name}: {source.problem}; what came before it is loaded")
+    return summary
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)  # noqa: T201 - standard error of a command
+
+
+class _Stop:
+    """Whether the user asked to stop; the second time ends the command at once."""
+
+    def __init__(self, sources: Sequence[RecordFile]) -> None:
+        self._sources = sources
+        self.asked = False
+
+    @contextmanager
+    def on_signals(self) -> Generator[None]:
+        """Let Ctrl-C and SIGTERM ask, inside the block."""
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        # Windows has no such handlers: there Ctrl-C ends the command at once, which is safe as well.
+        with contextlib.suppress(NotImplementedError):
+            for number in numbers:
+                loop.add_signal_handler(number, self._ask)
+        try:
+            yield
+        finally:
+            self._restore()
+
+    def _ask(self) -> None:
+        self.asked = True
+        for source in self._sources:
+            source.stop()
+        self._restore()
+
+    def _restore(self) -> None:
+        with contextlib.suppress(NotImplementedError):
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().remove_signal_handler(number)
+
+
+class _Reject(msgspec.Struct):
+    line: int
+    field: str | None
+    code: str
+    message: str
+    record: str | None
+
+
+class _Rejects:
+    """The file of rejected lines beside the source; there is none when nothing was rejected."""
+
+    def __init__(self, source: RecordFile) -> None:
+        self._path = source.rejects
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> "_Rejects":
+        self._path.unlink(missing_ok=True)
+        return self
+
+    def write(self, rejection: Rejection) -> None:
+        """Append a line, with the reason."""
+        if self._file is None:
+            self._file = self._path.open("wb")
+        text = None if rejection.text is None else rejection.text.decode(errors="backslashreplace")
+        reject = _Reject(rejection.line, rejection.field, rejection.code, rejection.message, text)
+        self._file.write(msgspec.json.encode(reject) + b"\n")
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+class _Show:
+    """Draws how far a file is."""
+
+    def __init__(self, source: RecordFile, bars: Bars) -> None:
+        self._source = source
+        self._bars = bars
+        self._began = time.monotonic()
+        self._task = bars.add_task(source.name, total=source.size, counts="")
+
+    def __call__(self, progress: Progress) -> None:
+        rate = progress.lines / max(time.monotonic() - self._began, 1e-6)
+        rejected = f", {progress.rejected:,} rejected" if progress.rejected else ""
+        counts = f"{progress.lines:,} lines, {rate:,.0f}/s{rejected}"
+        self._bars.update(self._task, completed=self._source.done, counts=counts)
+
+
+@contextmanager
+def _shown(source: RecordFile, *, progress: bool) -> Generator[_Show | None]:
+    """A bar on standard error, where that is a terminal."""
+    console = Console(stderr=True)
+    if not (progress and console.is_terminal):
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TextColumn("{task.fields[counts]}"),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=console, transient=True) as bars:
+        yield _Show(source, bars)

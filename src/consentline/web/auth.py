@@ -1,0 +1,52 @@
+"""Bearer tokens: JWTs signed with the service's secret (HS256, RFC 7519), naming a role."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+
+import jwt
+
+from consentline.domain.access import Principal, Role
+from consentline.domain.errors import UnauthenticatedError
+
+_ALGORITHM = "HS256"
+_AUDIENCE = _ISSUER = "consentline"
+_REQUIRED = ["exp", "iat", "iss", "aud", "jti", "role"]
+
+
+def issue_token(secret: str, role: Role, lifetime: timedelta) -> str:
+    """A token for a bearer of `role`, good for `lifetime` from now."""
+    now = datetime.now(UTC)
+    claims = {
+        "iss": _ISSUER,
+        "aud": _AUDIENCE,
+        "iat": now,
+        "exp": now + lifetime,
+        "jti": secrets.token_hex(8),
+        "role": role.value,
+    }
+    return jwt.encode(claims, secret, algorithm=_ALGORITHM)
+
+
+def authenticate(header: str | None, secret: str) -> Principal:
+    """The bearer of the token in an `Authorization` header.
+
+    Raises:
+        UnauthenticatedError: TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID (anything else that is wrong with it).
+    """
+    scheme, _, token = (header or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise UnauthenticatedError("send a token: Authorization: Bearer …", code="TOKEN_MISSING")
+    try:
+        claims = jwt.decode(
+            token.strip(),
+            secret,
+            algorithms=[_ALGORITHM],
+            audience=_AUDIENCE,
+            issuer=_ISSUER,
+            options={"require": _REQUIRED},
+        )
+        return Principal(Role(claims["role"]), str(claims["jti"]))
+    except jwt.ExpiredSignatureError:
+        raise UnauthenticatedError("the token has expired", code="TOKEN_EXPIRED") from None
+    except (jwt.InvalidTokenError, ValueError):
+        raise UnauthenticatedError("the token is not one of ours", code="TOKEN_INVALID") from None
