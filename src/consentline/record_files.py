@@ -5,6 +5,7 @@ done on a thread of its own, so that a slow source holds nothing else up.
 """
 
 import asyncio
+import contextlib
 import csv
 import gzip
 import importlib
@@ -13,11 +14,10 @@ import os
 import select
 import sys
 import zlib
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import closing
+from collections.abc import AsyncGenerator, Generator, Iterator
 from datetime import date, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import msgspec
 
@@ -79,11 +79,17 @@ class RecordFile:
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """The lines, cut anywhere."""
-        with closing(self._read()) as pieces:
+        pieces = self._read()
+        try:
             while piece := await asyncio.to_thread(next, pieces, b""):
                 yield piece
+        finally:
+            # Cut off in the middle, the thread may still be reading; it ends by itself once it sees the stop.
+            self.stop()
+            with contextlib.suppress(ValueError):
+                pieces.close()
 
-    def _read(self) -> Iterator[bytes]:
+    def _read(self) -> Generator[bytes]:
         name = self.name.lower().removesuffix(".gz")
         try:
             if name.endswith(".parquet"):
@@ -91,7 +97,7 @@ class RecordFile:
                 return
             with io.BufferedReader(_Stored(self), CHUNK) as stored:
                 packed = stored.peek(len(_GZIP)).startswith(_GZIP)
-                plain: IO[bytes] = gzip.GzipFile(fileobj=stored) if packed else stored
+                plain: io.BufferedIOBase = gzip.GzipFile(fileobj=stored) if packed else stored
                 yield from _csv_rows(plain, self._kind) if name.endswith(".csv") else _pieces(plain)
         except (EOFError, zlib.error, gzip.BadGzipFile, csv.Error) as error:
             if not self.stopped:
@@ -124,20 +130,18 @@ class _Stored(io.RawIOBase):
         super().close()
 
 
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+def _pieces(file: io.BufferedIOBase) -> Iterator[bytes]:
     # What there is, up to a chunk: a slow pipe is not waited for until it fills one.
-    read: Callable[[int], bytes] = getattr(file, "read1", file.read)
-    while piece := read(CHUNK):
+    while piece := file.read1(CHUNK):
         yield piece
 
 
-def _csv_rows(file: IO[bytes], kind: str | None) -> Iterator[bytes]:
+def _csv_rows(file: io.BufferedIOBase, kind: str | None) -> Iterator[bytes]:
     """The rows as lines of JSON; a blank line stands for the header and each further line of a row.
 
     So a record's line number is that of the last line of its row.
     """
-    # What is not UTF-8 is carried through, for the record's own checks to refuse.
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="backslashreplace", newline="")
+    text = io.TextIOWrapper(cast("IO[bytes]", file), encoding="utf-8-sig", errors="surrogateescape", newline="")
     csv.field_size_limit(_LONGEST_ROW)
     rows = csv.reader(iter(lambda: text.readline(_LONGEST_ROW), ""))
     header: list[str] = []
@@ -205,7 +209,10 @@ def _parquet_rows(name: str, kind: str | None) -> Iterator[bytes]:
 def _line(record: dict[str, Any], kind: str | None) -> bytes:
     if kind is not None:
         record = {"kind": kind} | record
-    return msgspec.json.encode(record, enc_hook=_plain)
+    try:
+        return msgspec.json.encode(record, enc_hook=_plain)
+    except UnicodeEncodeError:
+        return b"\xff"  # As little UTF-8 as the row was; the record's own checks refuse it.
 
 
 def _plain(value: object) -> str:

@@ -1,6 +1,8 @@
 """Settings from `CONSENTLINE_*` environment variables, validated once at start."""
 
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -76,17 +78,12 @@ class Settings(BaseSettings):
         """The HS256 secret: the one configured, else one made once and kept in `home`, readable by the owner only."""
         if self.token_secret is not None:
             return self.token_secret.get_secret_value()
-        path = self.home / "token-secret"
         self.home.mkdir(parents=True, exist_ok=True)
-        try:
-            with path.open("x", opener=_owner_only) as file:
-                file.write(secrets.token_urlsafe(48))
-        except FileExistsError:
-            pass
-        return path.read_text().strip()
-
-
-def _owner_only(path: str, flags: int) -> int:
-    import os
-
-    return os.open(path, flags, 0o600)
+        path = self.home / "token-secret"
+        if not path.exists():
+            # Written whole under another name first: of two commands at once one links its own, both read the same.
+            with tempfile.NamedTemporaryFile("w", dir=self.home) as fresh, suppress(FileExistsError):
+                fresh.write(secrets.token_urlsafe(48))
+                fresh.flush()
+                path.hardlink_to(fresh.name)
+        return path.read_text(encoding="utf-8")

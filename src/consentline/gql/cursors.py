@@ -48,9 +48,7 @@ class Cursors:
             InvalidInputError: FIRST_OUT_OF_RANGE or BAD_CURSOR.
         """
         if not 1 <= first <= MAX_FIRST:
-            raise InvalidInputError(
-                f"first lies between 1 and {MAX_FIRST}", code="FIRST_OUT_OF_RANGE", path=("first",)
-            )
+            raise InvalidInputError(f"first lies between 1 and {MAX_FIRST}", code="FIRST_OUT_OF_RANGE", path=("first",))
         return PageRequest(first, None if after is None else self.decode(listing, after))
 
     def _mac(self, listing: str, payload: bytes) -> bytes:

@@ -39,7 +39,9 @@ def syntax_error(error: GraphQLSyntaxError) -> FormattedError:
 def validation_error(error: GraphQLError) -> FormattedError:
     """A document that the schema, or a limit, does not allow."""
     message = _without_echo(error.message)
-    literals = (node for node in error.nodes or () if isinstance(node, ValueNode) and not isinstance(node, VariableNode))
+    literals = (
+        node for node in error.nodes or () if isinstance(node, ValueNode) and not isinstance(node, VariableNode)
+    )
     if any(print_ast(node).strip('"') in message for node in literals):
         message = _NO_DETAILS
     return _formatted(message, (error.extensions or {}).get("code", "GRAPHQL_VALIDATION_FAILED"), error)

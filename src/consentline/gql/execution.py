@@ -5,11 +5,11 @@ costs a fraction of it (see docs/decisions).
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Awaitable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from types import CoroutineType
-from typing import Any
+from typing import Any, TypeGuard
 
 from graphql import (
     DocumentNode,
@@ -17,11 +17,11 @@ from graphql import (
     GraphQLError,
     GraphQLSyntaxError,
     OperationType,
-    execute,
+    execute,  # pyright: ignore[reportUnknownVariableType] - its generics are open
     get_operation_ast,
     parse,
     specified_rules,
-    subscribe,
+    subscribe,  # pyright: ignore[reportUnknownVariableType] - its generics are open
     validate,
 )
 
@@ -126,12 +126,12 @@ class Engine:
         return await result if isawaitable(result) else result
 
 
-def _is_awaitable(value: Any) -> bool:
+def _is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
     """Whether a resolver's value is to be awaited: ours are coroutines or plain values, nothing else."""
     return type(value) is CoroutineType
 
 
-def _is_async_iterable(_value: Any) -> bool:
+def _is_async_iterable(_value: Any) -> TypeGuard[AsyncIterable[Any]]:
     return False
 
 

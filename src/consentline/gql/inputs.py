@@ -171,7 +171,8 @@ class CompleteTrainingInput:
 
 
 @strawberry.input(
-    description="A run that happened outside the gate (history, another system): recorded as it was, violations flagged."
+    description="A run that happened outside the gate (history, another system): recorded as it was, violations"
+    " flagged."
 )
 class RecordTrainingInput:
     """A run as it was."""

@@ -51,7 +51,7 @@ _From = Annotated[int, strawberry.argument(name="from", description="The number 
 _To = Annotated[int, strawberry.argument(description="The number of the version that is compared.")]
 _Key = Annotated[str, strawberry.argument(description="The caller's own key.")]
 _Kind = Annotated[Kind, strawberry.argument(description="What the key is of.")]
-_NodeKey = Annotated[str, strawberry.argument(description="The key; of a dataset version \"dataset:number\".")]
+_NodeKey = Annotated[str, strawberry.argument(description='The key; of a dataset version "dataset:number".')]
 _Direction = Annotated[LineageDirection, strawberry.argument(description="Which way.")]
 _MaxDepth = Annotated[int, strawberry.argument(description="How many steps away at most.")]
 _MaxNodes = Annotated[int, strawberry.argument(description="How many nodes at most.")]

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from inspect import signature
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 import strawberry
 from graphql import (
@@ -12,6 +12,7 @@ from graphql import (
     GraphQLField,
     GraphQLInputObjectType,
     GraphQLObjectType,
+    GraphQLResolveInfo,
     GraphQLSchema,
     Undefined,
     print_schema,
@@ -19,6 +20,7 @@ from graphql import (
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
 
 from consentline.gql import enums
 from consentline.gql.access import action_of, guarded
@@ -38,7 +40,7 @@ class ApiSchema(strawberry.Schema):
     """Strawberry's schema; `core` is what requests are executed on, see `gql/execution.py`."""
 
     def __init__(self) -> None:
-        super().__init__(
+        super().__init__(  # pyright: ignore[reportUnknownMemberType] - strawberry's generics are open
             query=Query,
             mutation=Mutation,
             subscription=Subscription,
@@ -90,14 +92,19 @@ def _direct(field: GraphQLField) -> Callable[..., Any] | None:
     definition: StrawberryField | None = field.extensions.get("strawberry-definition")
     if definition is None or definition.extensions or definition.is_subscription:
         return None
-    resolver = definition.base_resolver
+    resolver = cast("StrawberryResolver[Any] | None", definition.base_resolver)
+    read: Callable[[Any], Any]
     if resolver is None:
         read = attrgetter(definition.python_name)
-        return lambda source, _info: read(source)
-    method = resolver.wrapped_func
-    if isinstance(method, staticmethod) or list(signature(method).parameters) != ["self"]:
-        return None
-    return lambda source, _info: method(source)
+    else:
+        read = cast("Callable[[Any], Any]", resolver.wrapped_func)
+        if list(signature(read).parameters) != ["self"]:
+            return None
+
+    def resolve(source: Any, _info: GraphQLResolveInfo) -> Any:
+        return read(source)
+
+    return resolve
 
 
 def _guard(name: str, field: GraphQLField) -> None:

@@ -16,9 +16,7 @@ from consentline.gql.types.people import Objection
 class Subscription:
     """The root of subscriptions."""
 
-    @strawberry.subscription(
-        description="Each flag when it is raised or changes.", metadata=needs(Action.READ_LINEAGE)
-    )
+    @strawberry.subscription(description="Each flag when it is raised or changes.", metadata=needs(Action.READ_LINEAGE))
     def retraining_flag_changed(
         self,
         model_version: Annotated[

@@ -18,18 +18,21 @@ from consentline.domain.errors import (
     RefusedError,
     UnauthenticatedError,
 )
+from consentline.web.bodies import BodyTooLargeError, UnsupportedMediaTypeError
 
 _LOG = logging.getLogger("consentline.web")
 
 _STATUS: tuple[tuple[type[ConsentlineError], int], ...] = (
     (UnauthenticatedError, 401),
     (ForbiddenError, 403),
+    (BodyTooLargeError, 413),
+    (UnsupportedMediaTypeError, 415),
     (RefusedError, 400),
     (NotImplementedYetError, 501),
     (DatabaseUnavailableError, 503),
     (MigrationError, 503),
 )
-_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "BODY_TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE"}
+_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
 class JsonResponse(Response):
@@ -44,6 +47,8 @@ class JsonResponse(Response):
 
 def status_of(error: ConsentlineError) -> int:
     """The HTTP status of an error of ours."""
+    if error.code == "NOT_ACCEPTABLE":
+        return 406
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 

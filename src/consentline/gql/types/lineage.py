@@ -114,7 +114,9 @@ class DatasetVersion(Node):
         """Its generators."""
         return [model_version(self.lineage, key) for key in self.value.generated_by]
 
-    @strawberry.field(description="Whether a post is a member; null when coverage is not COMPLETE, or it is not sealed.")
+    @strawberry.field(
+        description="Whether a post is a member; null when coverage is not COMPLETE, or it is not sealed."
+    )
     async def contains(
         self, info: Info, post: Annotated[str, strawberry.argument(description="The post's key.")]
     ) -> bool | None:
@@ -245,7 +247,9 @@ class Feature(Node):
     async def served_by(self, info: Info, at: At = None) -> list[ModelVersion]:
         """The model versions that serve it at a time."""
         moment = await info.context.now() if at is None else at
-        serving = {each.model_version for each in self.lineage.servings if each.feature == self.key and each.holds(moment)}
+        serving = {
+            each.model_version for each in self.lineage.servings if each.feature == self.key and each.holds(moment)
+        }
         return [model_version(self.lineage, key) for key in sorted(serving)]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import strawberry
 
 from consentline.domain import eligibility, lineage
-from consentline.domain.lineage import Kind, Lineage, Step
+from consentline.domain.lineage import Edge, Kind, Lineage, Step
 from consentline.domain.paging import Page, page_of
 from consentline.domain.usage import Relation, Use, Verdict
 from consentline.gql.arguments import After, First
@@ -36,7 +36,7 @@ class LineageStep:
     """A step whose ends are found when they are asked for."""
 
     lineage: strawberry.Private[Lineage]
-    edge: strawberry.Private[lineage.Edge]
+    edge: strawberry.Private[Edge]
 
     @strawberry.field(description="What kind of step it is.")
     def relation(self) -> Step:
@@ -206,7 +206,7 @@ class UserUsage:
 class LineageEdge:
     """A step by the ids of its ends."""
 
-    edge: strawberry.Private[lineage.Edge]
+    edge: strawberry.Private[Edge]
 
     @strawberry.field(description="What kind of step it is: an InfluenceStep, or SERVES (model version → feature).")
     def relation(self) -> str:

@@ -1,0 +1,139 @@
+"""POST /graphql: GraphQL over HTTP (the working draft of graphql.github.io/graphql-over-http), one operation a request.
+
+An answer of `application/json` has status 200 whatever its errors, as the draft says for that type; one of
+`application/graphql-response+json` has 400 when the operation was refused before it ran. In both, an operation that got
+nothing because the database cannot be reached has 503.
+"""
+
+from typing import Any, cast
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from consentline.domain.errors import InvalidInputError
+from consentline.gql.context import Context
+from consentline.gql.cursors import Cursors
+from consentline.gql.errors import internal_error
+from consentline.gql.execution import Answer, Engine, Operation
+from consentline.gql.nodes import load_node
+from consentline.gql.schema import ApiSchema
+from consentline.usecases.service import Service
+from consentline.web.auth import authenticate
+from consentline.web.bodies import UnsupportedMediaTypeError, read_body
+
+JSON = "application/json"
+GRAPHQL_JSON = "application/graphql-response+json"
+_UNAVAILABLE = "DATABASE_UNAVAILABLE"
+
+
+class GraphQLEndpoint:
+    """Answers one operation a request for the bearer of a token."""
+
+    def __init__(self, service: Service, schema: ApiSchema, secret: str, max_body_bytes: int) -> None:
+        self._service = service
+        self._engine = Engine(schema)
+        self._secret = secret
+        self._cursors = Cursors(secret)
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, request: Request) -> Response:
+        """The answer to one request.
+
+        Raises:
+            ConsentlineError: no valid token, or no operation in the body; mapped in `web/errors.py`.
+        """
+        request.state.route = "/graphql"
+        principal = request.state.principal = authenticate(request.headers.get("authorization"), self._secret)
+        media_type = accepted(request.headers.get("accept"))
+        check_content_type(request.headers.get("content-type"))
+        operation = parse_operation(await read_body(request, self._max_body_bytes))
+        request_id: str = request.state.request_id
+        context = Context(self._service, principal, self._cursors, load_node, request_id)
+        try:
+            answer = await self._engine.run(operation, context)
+        except Exception as fault:
+            answer = Answer(errors=[internal_error(fault, request_id)], ran=False)
+            return _response(answer, media_type, 500)
+        return _response(answer, media_type, _status(answer, media_type))
+
+
+def parse_operation(body: bytes) -> Operation:
+    """The operation that a body describes.
+
+    Raises:
+        InvalidInputError: BAD_REQUEST, saying which part is wrong.
+    """
+    try:
+        request = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise _bad_request("the body is not JSON in UTF-8") from None
+    if not isinstance(request, dict):
+        raise _bad_request("the body is not an object with a query; batches are not supported")
+    fields = cast("dict[str, Any]", request)
+    query, name, variables = fields.get("query"), fields.get("operationName"), fields.get("variables")
+    if not isinstance(query, str):
+        raise _bad_request("query is missing, or is not a string")
+    if name is not None and not isinstance(name, str):
+        raise _bad_request("operationName is not a string")
+    if variables is not None and not isinstance(variables, dict):
+        raise _bad_request("variables is not an object")
+    if not isinstance(fields.get("extensions"), dict | None):
+        raise _bad_request("extensions is not an object")
+    return Operation(query, name or None, cast("dict[str, Any] | None", variables))
+
+
+def check_content_type(header: str | None) -> None:
+    """Return when the body claims to be JSON in UTF-8.
+
+    Raises:
+        UnsupportedMediaTypeError: it claims to be something else, or nothing.
+    """
+    media_type, _, parameters = (header or "").partition(";")
+    charset = parameters.strip().lower().replace('"', "")
+    if media_type.strip().lower() != JSON or charset not in ("", "charset=utf-8"):
+        raise UnsupportedMediaTypeError(f"send {JSON}")
+
+
+def accepted(header: str | None) -> str:
+    """The type to answer with: the one that the client prefers of the two, JSON when it has no preference.
+
+    Raises:
+        UnsupportedMediaTypeError: NOT_ACCEPTABLE, when it takes neither.
+    """
+    if header is None or header == JSON:
+        return JSON
+    wanted = {JSON: 0.0, GRAPHQL_JSON: 0.0}
+    for item in header.split(","):
+        media_type, *parameters = [part.strip().lower() for part in item.split(";")]
+        quality = next((_quality(each) for each in parameters if each.startswith("q=")), 1.0)
+        for offered in wanted if media_type in ("*/*", "application/*") else {media_type} & wanted.keys():
+            wanted[offered] = max(wanted[offered], quality)
+    best = max(wanted, key=lambda each: (wanted[each], each == JSON and f"{GRAPHQL_JSON}" not in header.lower()))
+    if wanted[best] <= 0:
+        raise UnsupportedMediaTypeError(f"answers are {JSON} or {GRAPHQL_JSON}", code="NOT_ACCEPTABLE")
+    return best
+
+
+def _quality(parameter: str) -> float:
+    try:
+        return float(parameter.removeprefix("q="))
+    except ValueError:
+        return 0.0
+
+
+def _status(answer: Answer, media_type: str) -> int:
+    codes = {error["extensions"]["code"] for error in answer.errors}
+    if answer.data is None and codes == {_UNAVAILABLE}:
+        return 503
+    return 400 if not answer.ran and media_type == GRAPHQL_JSON else 200
+
+
+def _response(answer: Answer, media_type: str, status: int) -> Response:
+    headers = {"retry-after": "1"} if status == 503 else None
+    content_type = media_type if media_type == JSON else f"{media_type}; charset=utf-8"
+    return Response(orjson.dumps(answer.body()), status, headers, content_type)
+
+
+def _bad_request(message: str) -> InvalidInputError:
+    return InvalidInputError(message, code="BAD_REQUEST")

@@ -1,0 +1,46 @@
+"""The HTTP application: four routes, nothing else."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from consentline.domain.errors import ConsentlineError
+from consentline.gql.schema import build_schema
+from consentline.usecases.service import Service
+from consentline.web import errors
+from consentline.web.graphql import GraphQLEndpoint
+from consentline.web.health import Readiness, alive
+from consentline.web.ingest import IngestEndpoint
+from consentline.web.requests import RequestLog
+
+
+def build_routes(
+    service: Service,
+    *,
+    secret: str,
+    max_body_bytes: int,
+    check_ready: Callable[[], Awaitable[None]],
+    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None,
+) -> ASGIApp:
+    """The application over a service; `check_ready` raises what keeps it from doing its work now."""
+    app = Starlette(
+        routes=[
+            Route(
+                "/graphql", GraphQLEndpoint(service, build_schema(), secret, max_body_bytes).__call__, methods=["POST"]
+            ),
+            Route("/ingest", IngestEndpoint(service, secret).__call__, methods=["POST"]),
+            Route("/healthz", alive, methods=["GET"]),
+            Route("/readyz", Readiness(check_ready).__call__, methods=["GET"]),
+        ],
+        exception_handlers={
+            ConsentlineError: errors.of_ours,
+            HTTPException: errors.of_starlette,
+            Exception: errors.of_fault,
+        },
+        lifespan=lifespan,
+    )
+    return RequestLog(app)
