@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, LiteralString
 
+import msgspec
 from neo4j import AsyncDriver, AsyncGraphDatabase
 
 from consentline.domain.instants import ALWAYS, from_datetime, to_datetime
@@ -32,6 +33,7 @@ from consentline.domain.records import (
     ObjectionFiled,
     PolicyVersion,
     Post,
+    Record,
     User,
     VisibilityChange,
 )
@@ -89,72 +91,83 @@ class Rows:
     """The rows of one seed's final graph, ready in memory."""
 
     def __init__(self, seed: int) -> None:
-        latest = to_datetime(2**52)
-        records = [parse(line, latest) for line in generate_records(POSTS, seed)]
-        self.records = len(records)
-        posts = {each.key: each for each in records if isinstance(each, Post)}
-        changes: dict[str, list[list[Any]]] = {}
-        people: dict[str, tuple[str, list[Any], list[Any], list[Any]]] = {}
+        self.records = 0
         self.served: list[list[Any]] = []
         self.notices: list[list[Any]] = []
         self.policies: list[dict[str, Any]] = []
+        self.depicts: list[list[str]] = []
+        self.halves: tuple[list[list[Any]], list[list[Any]]] = ([], [])
+        self._people: dict[str, list[Any]] = {}
+        self._posts: dict[str, list[Any]] = {}
+        latest = to_datetime(2**52)
+        for line in generate_records(POSTS, seed):
+            record = parse(line, latest)
+            self.records += 1
+            if not self._take_of_post(record) and not self._take_of_person(record):
+                self._take_rule(record)
+        self.people = list(self._people.values())
 
-        def person(key: str) -> tuple[str, list[Any], list[Any], list[Any]]:
-            return people.setdefault(key, (key, [], [], []))
+    def _person(self, key: str) -> list[Any]:
+        return self._people.setdefault(key, [key, [], [], []])
 
-        for each in records:
-            match each:
-                case User():
-                    since = ALWAYS if each.valid_from is None else from_datetime(each.valid_from)
-                    facts = person(each.key)[1]
-                    if isinstance(each.jurisdiction, str):
-                        facts.append(["jurisdiction", since, each.jurisdiction])
-                    if each.adult_from:
-                        facts.append(["adult_from", since, str(each.adult_from)])
-                case Post():
-                    person(each.author)
-                    for key in each.depicts or ():
-                        person(key)
-                case VisibilityChange():
-                    row = ["visibility", each.visibility, from_datetime(each.valid_from)]
-                    changes.setdefault(each.post, []).append(row)
-                case Deletion():
-                    changes.setdefault(each.post, []).append(["deleted", None, from_datetime(each.valid_from)])
-                case ConsentSaid():
-                    said = [each.purpose, each.status, from_datetime(each.valid_from)]
-                    person(each.user)[2].append(said)
-                case ObjectionFiled():
-                    filed = [each.key, from_datetime(each.received_at), list(each.purposes or ()), []]
-                    person(each.user)[3].append(filed)
-                case NoticeText():
-                    published_at = from_datetime(each.published_at)
-                    self.notices.append([each.key, each.version, each.purpose, each.channel, published_at])
-                case NoticeServed():
-                    person(each.user)
-                    seen_at = None if each.seen_at is None else from_datetime(each.seen_at)
-                    self.served.append([each.user, each.notice, each.version, from_datetime(each.served_at), seen_at])
-                case PolicyVersion():
-                    self.policies.append({"key": each.key, "version": each.version, "jurisdiction": each.jurisdiction})
-                case _:
-                    raise AssertionError(each)
-        self.people = [list(each) for each in people.values()]
-        halves: tuple[list[Any], list[Any]] = ([], [])
-        for post in posts.values():
-            halves[hash(post.author) & 1].append(
-                [
-                    post.key,
-                    post.author,
-                    post.platform,
-                    post.post_kind,
-                    from_datetime(post.published_at),
-                    post.visibility,
-                    post.special_category,
-                    post.content_digest,
-                    changes.get(post.key, []),
-                ]
-            )
-        self.halves = halves
-        self.depicts = [[post.key, user] for post in posts.values() for user in sorted(set(post.depicts or ()))]
+    def _take_of_post(self, record: Record) -> bool:
+        match record:
+            case Post():
+                self._person(record.author)
+                row = [record.key, record.author, record.platform, record.post_kind, from_datetime(record.published_at)]
+                row += [record.visibility, record.special_category, record.content_digest, []]
+                self._posts[record.key] = row
+                self.halves[hash(record.author) & 1].append(row)
+                for user in record.depicts or ():
+                    self._person(user)
+                    self.depicts.append([record.key, user])
+            case VisibilityChange():
+                change = ["visibility", record.visibility, from_datetime(record.valid_from)]
+                self._posts[record.post][8].append(change)
+            case Deletion():
+                self._posts[record.post][8].append(["deleted", None, from_datetime(record.valid_from)])
+            case _:
+                return False
+        return True
+
+    def _take_of_person(self, record: Record) -> bool:
+        match record:
+            case User():
+                since = ALWAYS if record.valid_from is None else from_datetime(record.valid_from)
+                facts = self._person(record.key)[1]
+                if record.jurisdiction:
+                    facts.append(["jurisdiction", since, record.jurisdiction])
+                if record.adult_from:
+                    facts.append(["adult_from", since, str(record.adult_from)])
+            case ConsentSaid():
+                said = [record.purpose, record.status, from_datetime(record.valid_from)]
+                self._person(record.user)[2].append(said)
+            case ObjectionFiled():
+                filed = [record.key, from_datetime(record.received_at), list(record.purposes or ()), []]
+                self._person(record.user)[3].append(filed)
+            case NoticeServed():
+                self._person(record.user)
+                seen_at = None if record.seen_at is None else from_datetime(record.seen_at)
+                served_at = from_datetime(record.served_at)
+                self.served.append([record.user, record.notice, record.version, served_at, seen_at])
+            case _:
+                return False
+        return True
+
+    def _take_rule(self, record: Record) -> None:
+        match record:
+            case NoticeText():
+                published_at = from_datetime(record.published_at)
+                self.notices.append([record.key, record.version, record.purpose, record.channel, published_at])
+            case PolicyVersion():
+                said = msgspec.structs.asdict(record)
+                times = ("effective_from", "effective_until", "assessment_expires")
+                policy = {name: value for name, value in said.items() if value is not None and name not in times}
+                policy["platforms"] = list(record.platforms or ())
+                policy |= {name: from_datetime(said[name]) for name in times if said[name] is not None}
+                self.policies.append(policy)
+            case _:
+                raise AssertionError(record)
 
 
 async def ceiling(driver: AsyncDriver, rows: Rows) -> float:

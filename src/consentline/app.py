@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from starlette.applications import Starlette
@@ -44,7 +44,7 @@ def database(settings: Settings, report: Report | None = None) -> Generator[Serv
 
 
 @asynccontextmanager
-async def connected(settings: Settings, server: Server) -> AsyncIterator[Service]:
+async def connected(settings: Settings, server: Server) -> AsyncGenerator[Service]:
     """A service on the database; nothing is reached before it is used."""
     graph = Graph.connect(
         server.uri, server.user, server.password, settings.neo4j_database, settings.transaction_timeout_seconds
@@ -61,7 +61,7 @@ async def connected(settings: Settings, server: Server) -> AsyncIterator[Service
 
 
 @asynccontextmanager
-async def open_service(settings: Settings, report: Report | None = None) -> AsyncIterator[Service]:
+async def open_service(settings: Settings, report: Report | None = None) -> AsyncGenerator[Service]:
     """A service ready to work: the database found or started, connected and migrated.
 
     Raises:
@@ -130,8 +130,7 @@ async def warm_up(service: Service) -> None:
     await objections.list_objections(service, None, None, request)
     await flags.list_flags(service, None, None, request)
     with suppress(ConsentlineError):
-        bounds = {"upstream": True, "max_depth": 1, "max_nodes": 1}
-        await lineage.lineage(service, Kind.POST, nothing, **bounds, known_at=None)
+        await lineage.lineage(service, Kind.POST, nothing, upstream=True, max_depth=1, max_nodes=1, known_at=None)
 
 
 def create_app(settings: Settings, server: Server) -> ASGIApp:
@@ -143,7 +142,7 @@ def create_app(settings: Settings, server: Server) -> ASGIApp:
     service = Service(graph, LineageCache(graph), settings.establishment, settings.shard_size)
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         retrying: asyncio.Task[None] | None = None
         try:
             if not await preparation.attempt(service):

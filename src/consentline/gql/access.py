@@ -24,7 +24,7 @@ def action_of(field: GraphQLField) -> Action | None:
 def guarded(resolve: Callable[..., Any], action: Action) -> Callable[..., Any]:
     """The resolver, for bearers whose role allows the action; nothing is read for others."""
 
-    def resolve_when_allowed(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+    def resolve_when_allowed(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
         info.context.require(action)
         return resolve(source, info, **arguments)
 

@@ -12,7 +12,7 @@ Messages of graphql-core repeat what the client sent, and that may be a person's
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from graphql import GraphQLError, GraphQLSyntaxError, ValueNode, VariableNode, print_ast
 
@@ -99,8 +99,8 @@ def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        for each in value.values():
+        for each in cast("Mapping[str, Any]", value).values():
             yield from _strings(each)
     elif isinstance(value, list):
-        for each in value:
+        for each in cast("list[Any]", value):
             yield from _strings(each)

@@ -101,7 +101,7 @@ def _direct(field: GraphQLField) -> Callable[..., Any] | None:
         if list(signature(read).parameters) != ["self"]:
             return None
 
-    def resolve(source: Any, _info: GraphQLResolveInfo) -> Any:
+    def resolve(source: Any, _info: GraphQLResolveInfo[Any]) -> Any:
         return read(source)
 
     return resolve

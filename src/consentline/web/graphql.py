@@ -109,7 +109,9 @@ def accepted(header: str | None) -> str:
         quality = next((_quality(each) for each in parameters if each.startswith("q=")), 1.0)
         for offered in wanted if media_type in ("*/*", "application/*") else {media_type} & wanted.keys():
             wanted[offered] = max(wanted[offered], quality)
-    best = max(wanted, key=lambda each: (wanted[each], each == JSON and f"{GRAPHQL_JSON}" not in header.lower()))
+    # Of two that are as welcome, the newer type only when the client names it.
+    preferred = GRAPHQL_JSON if GRAPHQL_JSON in header.lower() else JSON
+    best = max(wanted, key=lambda each: (wanted[each], each == preferred))
     if wanted[best] <= 0:
         raise UnsupportedMediaTypeError(f"answers are {JSON} or {GRAPHQL_JSON}", code="NOT_ACCEPTABLE")
     return best

@@ -1,0 +1,5 @@
+"""`python -m consentline`: the same as the command `consentline`."""
+
+from consentline.cli import main
+
+main()
