@@ -46,18 +46,11 @@ def database(settings: Settings, report: Report | None = None) -> Generator[Serv
 @asynccontextmanager
 async def connected(settings: Settings, server: Server) -> AsyncGenerator[Service]:
     """A service on the database; nothing is reached before it is used."""
-    graph = Graph.connect(
-        server.uri, server.user, server.password, settings.neo4j_database, settings.transaction_timeout_seconds
-    )
+    service = _service(settings, server)
     try:
-        yield Service(
-            graph=graph,
-            lineages=LineageCache(graph),
-            establishment=settings.establishment,
-            shard_size=settings.shard_size,
-        )
+        yield service
     finally:
-        await graph.close()
+        await service.graph.close()
 
 
 @asynccontextmanager
@@ -136,10 +129,7 @@ async def warm_up(service: Service) -> None:
 def create_app(settings: Settings, server: Server) -> ASGIApp:
     """The application on a database; its lifespan prepares it, and goes on trying while the database is away."""
     preparation = Preparation()
-    graph = Graph.connect(
-        server.uri, server.user, server.password, settings.neo4j_database, settings.transaction_timeout_seconds
-    )
-    service = Service(graph, LineageCache(graph), settings.establishment, settings.shard_size)
+    service = _service(settings, server)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
@@ -152,7 +142,7 @@ def create_app(settings: Settings, server: Server) -> ASGIApp:
         finally:
             if retrying is not None:
                 retrying.cancel()
-            await graph.close()
+            await service.graph.close()
 
     return build_routes(
         service,
@@ -160,4 +150,16 @@ def create_app(settings: Settings, server: Server) -> ASGIApp:
         max_body_bytes=settings.max_body_bytes,
         check_ready=preparation.check,
         lifespan=lifespan,
+    )
+
+
+def _service(settings: Settings, server: Server) -> Service:
+    graph = Graph.connect(
+        server.uri, server.user, server.password, settings.neo4j_database, settings.transaction_timeout_seconds
+    )
+    return Service(
+        graph=graph,
+        lineages=LineageCache(graph),
+        establishment=settings.establishment,
+        shard_size=settings.shard_size,
     )

@@ -6,11 +6,12 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 
+from consentline.usecases import consent, person_usage
 from consentline.usecases.service import Service
 from tests.integration import replay
 from tests.integration.graphs import wipe
 from tests.oracle import Oracle, PostUsage
-from tests.scenarios import Scenario, questions, scenarios
+from tests.scenarios import PEOPLE, Scenario, questions, scenarios
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -54,6 +55,14 @@ async def compare(service: Service, scenario: Scenario) -> None:
 
 async def compare_answers(service: Service, oracle: Oracle, scenario: Scenario, known_at: int, *, now: bool) -> None:
     asked = questions(scenario)
+    for user in PEOPLE:
+        found = await person_usage.user_usage(service, user, known_at)
+        assert str(found.verdict) == oracle.user_usage(user, known_at), user
+        for purpose, text in zip(asked.purposes, asked.ats[::4], strict=False):
+            at = known_at if text is None else replay.moment(text)
+            state = await consent.find_consent(service, user, purpose, at, known_at)
+            wanted_state = oracle.consent(user, purpose, at, known_at)
+            assert (state.status, state.lawful_basis) == (wanted_state.status, wanted_state.lawful_basis), user
     evaluator = await replay.Evaluator.read(service, asked.posts)
     for number, post in enumerate(asked.posts):
         expected = oracle.post_usage(post, known_at)

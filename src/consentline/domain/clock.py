@@ -18,6 +18,9 @@ _SATURDAY = 5
 _GB_NATIONS = {"GB-ENG": "ENG", "GB-WLS": "WLS", "GB-SCT": "SCT", "GB-NIR": "NIR"}
 _END_OF_DAY = time(23, 59, 59)
 
+EXTENDED_MONTHS = 3
+"""One month and an extension by two further months (Art. 12(3))."""
+
 
 def due_at(
     received_at: Instant, jurisdiction: str | None, establishment: str | None = None, *, months: int = 1
@@ -88,4 +91,4 @@ def _zones() -> dict[str, tuple[str, ...]]:
     return zones
 
 
-__all__ = ["add_months", "due_at", "next_working_day", "zones_of"]
+__all__ = ["EXTENDED_MONTHS", "add_months", "due_at", "next_working_day", "zones_of"]

@@ -46,13 +46,12 @@ class ServedNotice:
     recorded_at: Instant
 
 
-def consent_at(facts: Iterable[ConsentFact], purpose: str, at: Instant, known_at: Instant) -> Consent | None:
+def last_said(facts: Iterable[ConsentFact], purpose: str, at: Instant, known_at: Instant) -> ConsentFact | None:
     """The latest word on the purpose by `at`; of two of the same instant, the withdrawal."""
     said = [
         fact for fact in facts if fact.purpose == purpose and fact.recorded_at <= known_at and fact.valid_from <= at
     ]
-    latest = max(said, key=lambda fact: (fact.valid_from, fact.status is Consent.WITHDRAWN), default=None)
-    return None if latest is None else latest.status
+    return max(said, key=lambda fact: (fact.valid_from, fact.status is Consent.WITHDRAWN), default=None)
 
 
 def first_served(notices: Iterable[ServedNotice], purpose: str, at: Instant, known_at: Instant) -> Instant | None:

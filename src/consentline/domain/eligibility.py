@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from consentline.domain.consent import Consent, consent_at, first_served
+from consentline.domain.consent import Consent, first_served, last_said
 from consentline.domain.instants import DAY, Instant, utc_day
 from consentline.domain.objections import ObjectionStatus
 from consentline.domain.people import PersonFacts, adult_from_at, jurisdiction_at
@@ -143,10 +143,10 @@ def _of_the_policy(
         elif served_at + policy.objection_window_days * DAY > question.at:
             yield Reason.OBJECTION_WINDOW_OPEN
     if policy.lawful_basis is LawfulBasis.CONSENT:
-        said = consent_at(author.consents, question.purpose, question.at, question.known_at)
+        said = last_said(author.consents, question.purpose, question.at, question.known_at)
         if said is None:
             yield Reason.CONSENT_MISSING
-        elif said is Consent.WITHDRAWN:
+        elif said.status is Consent.WITHDRAWN:
             yield Reason.CONSENT_WITHDRAWN
     elif policy.assessment is None:
         yield Reason.ASSESSMENT_MISSING

@@ -1,9 +1,10 @@
 """Retraining flags: what a model version must be retrained for, and until when."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from consentline.domain.errors import StateError
+from consentline.domain.errors import InvalidInputError, StateError
 from consentline.domain.instants import Instant
 
 
@@ -54,6 +55,57 @@ class RetrainingFlag:
     due_at: Instant
     justification: str | None
     replacement: str | None
+
+
+def check_scheduling(flag: RetrainingFlag, planned_for: Instant, now: Instant) -> None:
+    """Return when retraining may be planned (again) for that time.
+
+    Raises:
+        StateError: the flag is resolved.
+        InvalidInputError: the time lies in the past.
+    """
+    _check_unresolved(flag)
+    if planned_for < now:
+        raise InvalidInputError("plannedFor lies in the past", code="PLANNED_IN_PAST", path=("plannedFor",))
+
+
+def check_resolution(
+    flag: RetrainingFlag,
+    resolution: FlagResolution,
+    *,
+    replacement: str | None,
+    justification: str | None,
+    serves: Sequence[str],
+) -> None:
+    """Return when the flag may be resolved so, as far as it can be told without the replacement's upstream.
+
+    Raises:
+        StateError: it is resolved already; or RETIRED while features are served by the model version, naming them.
+        InvalidInputError: RETRAINED without another model version as replacement, another resolution with one, or
+            NOT_REQUIRED without a justification.
+    """
+    _check_unresolved(flag)
+    if (resolution is FlagResolution.RETRAINED) != (replacement is not None):
+        raise InvalidInputError(
+            "RETRAINED, and only that, names a replacement", code="REPLACEMENT_REQUIRED", path=("replacement",)
+        )
+    if replacement == flag.model_version:
+        raise InvalidInputError(
+            "a model version does not replace itself", code="REPLACEMENT_REQUIRED", path=("replacement",)
+        )
+    if resolution is FlagResolution.NOT_REQUIRED and not (justification and justification.strip()):
+        raise InvalidInputError(
+            "NOT_REQUIRED states its justification", code="JUSTIFICATION_REQUIRED", path=("justification",)
+        )
+    if resolution is FlagResolution.RETIRED and serves:
+        raise StateError(
+            f"{flag.model_version} still serves {', '.join(serves)}", code="MODEL_IN_SERVICE", path=("resolution",)
+        )
+
+
+def _check_unresolved(flag: RetrainingFlag) -> None:
+    if flag.status is FlagStatus.RESOLVED:
+        raise StateError("the flag is RESOLVED already", code="FLAG_WRONG_STATE", path=("flag",))
 
 
 def check_acknowledgement(flag: RetrainingFlag) -> None:

@@ -124,6 +124,25 @@ def check_decision(
         )
 
 
+def check_extension(objection: Objection, *, reason: str, now: Instant) -> None:
+    """Return when the period may be extended: once, with a reason, before the first deadline (Art. 12(3)).
+
+    Raises:
+        StateError: it is not PENDING, was extended before, or its deadline has passed.
+        InvalidInputError: no reason.
+    """
+    if not reason.strip():
+        raise InvalidInputError("an extension states its reason", code="REASON_REQUIRED", path=("reason",))
+    if objection.status is not ObjectionStatus.PENDING:
+        raise StateError(
+            f"the objection is {objection.status} already", code="OBJECTION_ALREADY_DECIDED", path=("key",)
+        )
+    if objection.extended_to is not None:
+        raise StateError("the period was extended before", code="OBJECTION_ALREADY_EXTENDED", path=("key",))
+    if now > objection.due_at:
+        raise StateError("the first deadline has passed", code="DEADLINE_PASSED", path=("key",))
+
+
 def check_withdrawal(objection: Objection) -> None:
     """Return when the person may take the objection back: while it is undecided.
 

@@ -7,9 +7,12 @@ import strawberry
 from consentline.domain import datasets, objections, training
 from consentline.domain.access import Action
 from consentline.domain.keys import check_key
-from consentline.gql import inputs
 from consentline.gql.access import needs
 from consentline.gql.context import Context, Info, Outcome
+from consentline.gql.inputs import datasets as dataset_inputs
+from consentline.gql.inputs import flags as flag_inputs
+from consentline.gql.inputs import objections as objection_inputs
+from consentline.gql.inputs import training as training_inputs
 from consentline.gql.types import payloads
 from consentline.gql.types.lineage import DatasetVersion, ModelVersion, TrainingRun, flag_view
 from consentline.gql.types.node import not_yet
@@ -38,7 +41,7 @@ class Mutation:
         metadata=_LINEAGE,
     )
     async def register_dataset_version(
-        self, info: Info, input_: Annotated[inputs.RegisterDatasetVersionInput, _INPUT]
+        self, info: Info, input_: Annotated[dataset_inputs.RegisterDatasetVersionInput, _INPUT]
     ) -> payloads.RegisterDatasetVersionPayload:
         """A version of any coverage."""
         outcome = await info.context.change(
@@ -50,41 +53,49 @@ class Mutation:
 
     @strawberry.mutation(description="Build a version from the posts that may be used.", metadata=_LINEAGE)
     def build_dataset_version(
-        self, input_: Annotated[inputs.BuildDatasetVersionInput, _INPUT]
+        self, input_: Annotated[dataset_inputs.BuildDatasetVersionInput, _INPUT]
     ) -> payloads.BuildDatasetVersionPayload:
         """Not built yet."""
         raise not_yet("buildDatasetVersion")
 
     @strawberry.mutation(description="Authorise a run, only on data that may be used.", metadata=_LINEAGE)
     def authorize_training(
-        self, input_: Annotated[inputs.AuthorizeTrainingInput, _INPUT]
+        self, input_: Annotated[training_inputs.AuthorizeTrainingInput, _INPUT]
     ) -> payloads.AuthorizeTrainingPayload:
         """Not built yet."""
         raise not_yet("authorizeTraining")
 
     @strawberry.mutation(description="Start an authorised run.", metadata=_LINEAGE)
-    def start_training(self, input_: Annotated[inputs.StartTrainingInput, _INPUT]) -> payloads.TrainingRunPayload:
+    def start_training(
+        self, input_: Annotated[training_inputs.StartTrainingInput, _INPUT]
+    ) -> payloads.TrainingRunPayload:
         """Not built yet."""
         raise not_yet("startTraining")
 
     @strawberry.mutation(description="Complete a run with the model version that it made.", metadata=_LINEAGE)
-    def complete_training(self, input_: Annotated[inputs.CompleteTrainingInput, _INPUT]) -> payloads.TrainingRunPayload:
+    def complete_training(
+        self, input_: Annotated[training_inputs.CompleteTrainingInput, _INPUT]
+    ) -> payloads.TrainingRunPayload:
         """Not built yet."""
         raise not_yet("completeTraining")
 
     @strawberry.mutation(description="End a run that made nothing.", metadata=_LINEAGE)
-    def fail_training(self, input_: Annotated[inputs.FailTrainingInput, _INPUT]) -> payloads.TrainingRunPayload:
+    def fail_training(
+        self, input_: Annotated[training_inputs.FailTrainingInput, _INPUT]
+    ) -> payloads.TrainingRunPayload:
         """Not built yet."""
         raise not_yet("failTraining")
 
     @strawberry.mutation(description="Cancel a run that has not started.", metadata=_LINEAGE)
-    def cancel_training(self, input_: Annotated[inputs.CancelTrainingInput, _INPUT]) -> payloads.TrainingRunPayload:
+    def cancel_training(
+        self, input_: Annotated[training_inputs.CancelTrainingInput, _INPUT]
+    ) -> payloads.TrainingRunPayload:
         """Not built yet."""
         raise not_yet("cancelTraining")
 
     @strawberry.mutation(description="Keep a sealed version from being used again.", metadata=_LINEAGE)
     async def withdraw_dataset_version(
-        self, info: Info, input_: Annotated[inputs.WithdrawDatasetVersionInput, _INPUT]
+        self, info: Info, input_: Annotated[dataset_inputs.WithdrawDatasetVersionInput, _INPUT]
     ) -> payloads.DatasetVersionPayload:
         """A version with its reason."""
         outcome = await info.context.change(
@@ -99,7 +110,7 @@ class Mutation:
         metadata=_LINEAGE,
     )
     async def record_training(
-        self, info: Info, input_: Annotated[inputs.RecordTrainingInput, _INPUT]
+        self, info: Info, input_: Annotated[training_inputs.RecordTrainingInput, _INPUT]
     ) -> payloads.TrainingRunPayload:
         """A run as it was."""
         outcome = await info.context.change(
@@ -111,7 +122,7 @@ class Mutation:
 
     @strawberry.mutation(description="Record that a model version was made from others.", metadata=_LINEAGE)
     async def derive_model_version(
-        self, info: Info, input_: Annotated[inputs.DeriveModelInput, _INPUT]
+        self, info: Info, input_: Annotated[training_inputs.DeriveModelInput, _INPUT]
     ) -> payloads.ModelVersionPayload:
         """A derivation."""
         outcome = await info.context.change(lambda: training_cases.derive_model(info.context.service, input_.command()))
@@ -121,7 +132,7 @@ class Mutation:
 
     @strawberry.mutation(description="Record that a model version serves a product feature.", metadata=_LINEAGE)
     async def serve_feature(
-        self, info: Info, input_: Annotated[inputs.ServeFeatureInput, _INPUT]
+        self, info: Info, input_: Annotated[training_inputs.ServeFeatureInput, _INPUT]
     ) -> payloads.ModelVersionPayload:
         """A feature and what serves it."""
         outcome = await info.context.change(
@@ -142,7 +153,7 @@ class Mutation:
         metadata=_OBJECTIONS,
     )
     async def file_objection(
-        self, info: Info, input_: Annotated[inputs.FileObjectionInput, _INPUT]
+        self, info: Info, input_: Annotated[objection_inputs.FileObjectionInput, _INPUT]
     ) -> payloads.ObjectionPayload:
         """An objection as it reached the controller."""
 
@@ -154,7 +165,7 @@ class Mutation:
 
     @strawberry.mutation(description="Uphold or refuse a pending objection.", metadata=_OBJECTIONS)
     async def decide_objection(
-        self, info: Info, input_: Annotated[inputs.DecideObjectionInput, _INPUT]
+        self, info: Info, input_: Annotated[objection_inputs.DecideObjectionInput, _INPUT]
     ) -> payloads.ObjectionPayload:
         """The decision and when the person was told."""
         outcome = await info.context.change(
@@ -171,13 +182,15 @@ class Mutation:
     @strawberry.mutation(
         description="Extend an objection's deadline once, by two further months.", metadata=_OBJECTIONS
     )
-    def extend_objection(self, input_: Annotated[inputs.ExtendObjectionInput, _INPUT]) -> payloads.ObjectionPayload:
+    def extend_objection(
+        self, input_: Annotated[objection_inputs.ExtendObjectionInput, _INPUT]
+    ) -> payloads.ObjectionPayload:
         """Not built yet."""
         raise not_yet("extendObjection")
 
     @strawberry.mutation(description="Record that the person took an objection back.", metadata=_OBJECTIONS)
     async def withdraw_objection(
-        self, info: Info, input_: Annotated[inputs.WithdrawObjectionInput, _INPUT]
+        self, info: Info, input_: Annotated[objection_inputs.WithdrawObjectionInput, _INPUT]
     ) -> payloads.ObjectionPayload:
         """From now on it stops nothing."""
         outcome = await info.context.change(
@@ -186,13 +199,15 @@ class Mutation:
         return _objection(outcome)
 
     @strawberry.mutation(description="Record a person's request for erasure.", metadata=_OBJECTIONS)
-    def request_erasure(self, input_: Annotated[inputs.RequestErasureInput, _INPUT]) -> payloads.ErasurePayload:
+    def request_erasure(
+        self, input_: Annotated[objection_inputs.RequestErasureInput, _INPUT]
+    ) -> payloads.ErasurePayload:
         """Not built yet."""
         raise not_yet("requestErasure")
 
     @strawberry.mutation(description="Record that somebody has taken a flag up.", metadata=_FLAGS)
     async def acknowledge_flag(
-        self, info: Info, input_: Annotated[inputs.AcknowledgeFlagInput, _INPUT]
+        self, info: Info, input_: Annotated[flag_inputs.AcknowledgeFlagInput, _INPUT]
     ) -> payloads.RetrainingFlagPayload:
         """A flag is taken up."""
 
@@ -204,13 +219,13 @@ class Mutation:
 
     @strawberry.mutation(description="Plan the retraining that a flag demands.", metadata=_FLAGS)
     def schedule_retraining(
-        self, input_: Annotated[inputs.ScheduleRetrainingInput, _INPUT]
+        self, input_: Annotated[flag_inputs.ScheduleRetrainingInput, _INPUT]
     ) -> payloads.RetrainingFlagPayload:
         """Not built yet."""
         raise not_yet("scheduleRetraining")
 
     @strawberry.mutation(description="Resolve a flag, with the proof that its resolution needs.", metadata=_FLAGS)
-    def resolve_flag(self, input_: Annotated[inputs.ResolveFlagInput, _INPUT]) -> payloads.RetrainingFlagPayload:
+    def resolve_flag(self, input_: Annotated[flag_inputs.ResolveFlagInput, _INPUT]) -> payloads.RetrainingFlagPayload:
         """Not built yet."""
         raise not_yet("resolveFlag")
 

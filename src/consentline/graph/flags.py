@@ -200,27 +200,50 @@ async def causes_of(tx: Tx, uid: str, kind: CauseKind | None) -> list[FlagCause]
     return [FlagCause(row[0], row[1], CauseKind(row[2]), row[3]) for row in rows]
 
 
-LOCK: LiteralString = """
-MATCH (f:RetrainingFlag {uid: $uid})
-SET f.guard = randomUUID()
-RETURN f.uid AS uid
-"""
-
 ACKNOWLEDGE: LiteralString = """
 MATCH (f:RetrainingFlag {uid: $uid})
 SET f.status = 'ACKNOWLEDGED', f.acknowledged_at = coalesce(f.acknowledged_at, $now)
 """
 
 
-async def lock(tx: Tx, uid: str) -> RetrainingFlag | None:
-    """Take the flag's guard and answer it as it stands; None when there is none of that uid."""
-    await tx.rows(LOCK, uid=uid)
-    return await find(tx, uid)
-
-
 async def acknowledge(tx: Tx, uid: str, now: Instant) -> None:
     """Record that somebody has taken the flag up."""
     await tx.rows(ACKNOWLEDGE, uid=uid, now=now)
+
+
+SCHEDULE: LiteralString = """
+MATCH (f:RetrainingFlag {uid: $uid})
+SET f.status = 'SCHEDULED', f.planned_for = $planned_for
+"""
+
+
+async def schedule(tx: Tx, uid: str, planned_for: Instant) -> None:
+    """Record when the model version is to be retrained."""
+    await tx.rows(SCHEDULE, uid=uid, planned_for=planned_for)
+
+
+RESOLVE: LiteralString = """
+MATCH (f:RetrainingFlag {uid: $uid})-[:FLAGS]->(m:ModelVersion)
+SET f.status = 'RESOLVED', f.resolution = $resolution, f.replacement = $replacement,
+    f.justification = $justification, f.resolved_at = $now
+REMOVE f.open_for
+SET m.status = CASE $resolution WHEN 'RETIRED' THEN 'RETIRED' ELSE m.status END
+"""
+
+
+async def resolve(
+    tx: Tx,
+    uid: str,
+    resolution: FlagResolution,
+    *,
+    replacement: str | None,
+    justification: str | None,
+    now: Instant,
+) -> None:
+    """End the flag; a model version whose flag ends as RETIRED is retired."""
+    await tx.rows(
+        RESOLVE, uid=uid, resolution=resolution, replacement=replacement, justification=justification, now=now
+    )
 
 
 def _flag(row: list[Any]) -> RetrainingFlag:

@@ -82,6 +82,17 @@ async def move(
     )
 
 
+EXTEND: LiteralString = """
+MATCH (o:Objection {key: $key})
+SET o.extended_to = $extended_to, o.extended_at = $recorded_at, o.extension_reason = $reason
+"""
+
+
+async def extend(tx: Tx, key: str, *, extended_to: Instant, reason: str, recorded_at: Instant) -> None:
+    """Record the one extension of the period; `due_at` stays."""
+    await tx.rows(EXTEND, key=key, extended_to=extended_to, reason=reason, recorded_at=recorded_at)
+
+
 FIND: LiteralString = """
 UNWIND $keys AS key
 MATCH (o:Objection {key: key})-[:FILED_BY]->(u:User)

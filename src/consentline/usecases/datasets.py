@@ -14,8 +14,9 @@ from consentline.domain.datasets import (
 )
 from consentline.domain.errors import ConflictError, InvalidInputError, NotFoundError, StateError
 from consentline.domain.lineage import Lineage
+from consentline.domain.paging import Page, PageRequest
 from consentline.graph import datasets as graph_datasets
-from consentline.graph import members, upper
+from consentline.graph import differences, members, upper
 from consentline.graph.session import Tx
 from consentline.usecases.service import Service
 
@@ -212,32 +213,38 @@ async def _registered_before(tx: Tx, lineage: Lineage, command: RegisterVersion)
 
 def _check_references(lineage: Lineage, command: RegisterVersion, ref: VersionRef) -> None:
     if command.coverage is Coverage.COMPLETE:
-        for number in lineage.numbers.get(command.dataset, ()):
-            if lineage.versions[VersionRef(command.dataset, number)].status is VersionStatus.BUILDING:
-                raise StateError(
-                    f"{command.dataset}:{number} is still BUILDING; seal it first",
-                    code="VERSION_BUILDING",
-                    path=("dataset",),
-                )
+        _check_nothing_building(lineage, command.dataset)
     if command.based_on is not None:
         base = get_version(lineage, VersionRef(command.dataset, command.based_on), ("basedOn",))
         if base.coverage is not Coverage.COMPLETE:
             raise StateError(f"{base.ref} has no COMPLETE manifest", code="VERSION_NOT_COMPLETE", path=("basedOn",))
     for upstream in command.derived_from:
-        if upstream == ref:
-            raise ConflictError(f"{ref} cannot derive from itself", code="DERIVATION_CYCLE", path=("derivedFrom",))
-        version = get_version(lineage, upstream, ("derivedFrom",))
-        if version.status is not VersionStatus.SEALED:
-            raise StateError(
-                f"{upstream} is {version.status}; only a SEALED version can be derived from",
-                code="VERSION_NOT_SEALED",
-                path=("derivedFrom",),
-            )
+        _check_upstream(lineage, upstream, ref)
     for model in command.generated_by:
         if model not in lineage.models:
             raise NotFoundError(
                 f"model version {model} is not recorded", code="MODEL_VERSION_NOT_FOUND", path=("generatedBy",)
             )
+
+
+def _check_nothing_building(lineage: Lineage, dataset: str) -> None:
+    for number in lineage.numbers.get(dataset, ()):
+        if lineage.versions[VersionRef(dataset, number)].status is VersionStatus.BUILDING:
+            raise StateError(
+                f"{dataset}:{number} is still BUILDING; seal it first", code="VERSION_BUILDING", path=("dataset",)
+            )
+
+
+def _check_upstream(lineage: Lineage, upstream: VersionRef, ref: VersionRef) -> None:
+    if upstream == ref:
+        raise ConflictError(f"{ref} cannot derive from itself", code="DERIVATION_CYCLE", path=("derivedFrom",))
+    version = get_version(lineage, upstream, ("derivedFrom",))
+    if version.status is not VersionStatus.SEALED:
+        raise StateError(
+            f"{upstream} is {version.status}; only a SEALED version can be derived from",
+            code="VERSION_NOT_SEALED",
+            path=("derivedFrom",),
+        )
 
 
 async def _write_manifest(
@@ -262,3 +269,23 @@ async def _begin_building(
     await members.remove(tx, ref.dataset, ref.number, sorted(joined - left))
     standing = await members.candidates(tx, ref.dataset, sorted(left - joined))
     await members.add(tx, guard, ref.number, list(standing.values()), service.shard_size)
+
+
+async def list_difference(
+    service: Service, dataset: str, *, begin: int, end: int, added: bool, request: PageRequest
+) -> Page[str]:
+    """The posts that version `end` has and `begin` has not (`added`), or the other way round; by key.
+
+    Raises:
+        NotFoundError: one of the versions is not recorded.
+        StateError: one of them has no COMPLETE manifest, or is still BUILDING.
+    """
+    lineage = await service.lineage()
+    for number, field in ((begin, "from"), (end, "to")):
+        version = get_version(lineage, VersionRef(dataset, number), (field,))
+        if version.coverage is not Coverage.COMPLETE or version.status is VersionStatus.BUILDING:
+            raise StateError(f"{version.ref} has no sealed manifest", code="VERSION_NOT_COMPLETE", path=(field,))
+    earlier, later = sorted((begin, end))
+    # What joined between the earlier and the later is what going back takes away.
+    find = differences.joined if added is (begin <= end) else differences.left
+    return await service.graph.read(lambda tx: find(tx, dataset, earlier, later, request))

@@ -7,20 +7,32 @@ the facts were recorded.
 
 from collections import Counter
 from collections.abc import Collection
+from itertools import islice
 
-from consentline.domain.causes import CauseFinder
-from consentline.domain.errors import NotFoundError
-from consentline.domain.flags import CauseKind, FlagStatus, RetrainingFlag, check_acknowledgement
+from consentline.domain.causes import CauseFinder, ScopedPosts
+from consentline.domain.errors import NotFoundError, StateError
+from consentline.domain.flags import (
+    CauseKind,
+    FlagResolution,
+    FlagStatus,
+    RetrainingFlag,
+    check_acknowledgement,
+    check_resolution,
+    check_scheduling,
+)
 from consentline.domain.instants import Instant
 from consentline.domain.lineage import Lineage
 from consentline.domain.objections import STOPPING
 from consentline.domain.paging import Page, PageRequest
+from consentline.domain.replacement import Offence, offences
 from consentline.graph import flags, objections, posts, upper
 from consentline.graph.flags import Cause
 from consentline.graph.session import Tx
 from consentline.usecases.service import Service
 
 _PEOPLE_AT_ONCE = 500
+_POSTS_AT_ONCE = 1000
+_NAMED_OFFENCES = 5
 
 
 async def reconcile_people(tx: Tx, service: Service, people: Collection[str], now: Instant) -> None:
@@ -87,14 +99,112 @@ async def acknowledge(service: Service, uid: str) -> RetrainingFlag:
     """
 
     async def work(tx: Tx) -> RetrainingFlag:
-        flag = await flags.lock(tx, uid)
-        if flag is None:
-            raise NotFoundError("there is no such flag", code="FLAG_NOT_FOUND", path=("flag",))
+        _, flag = await _take(tx, service, uid)
         check_acknowledgement(flag)
         await flags.acknowledge(tx, uid, await upper.recording_time(tx))
         return await flags.find(tx, uid) or flag
 
     return await service.graph.write(work)
+
+
+async def schedule(service: Service, uid: str, planned_for: Instant) -> RetrainingFlag:
+    """Record when the model version is to be retrained; a later plan replaces an earlier one.
+
+    Raises:
+        NotFoundError: there is no such flag.
+        StateError: it is resolved.
+        InvalidInputError: the time lies in the past.
+    """
+
+    async def work(tx: Tx) -> RetrainingFlag:
+        _, flag = await _take(tx, service, uid)
+        check_scheduling(flag, planned_for, await upper.recording_time(tx))
+        await flags.schedule(tx, uid, planned_for)
+        return await flags.find(tx, uid) or flag
+
+    return await service.graph.write(work)
+
+
+async def resolve(
+    service: Service, uid: str, resolution: FlagResolution, *, replacement: str | None, justification: str | None
+) -> RetrainingFlag:
+    """End a flag; RETRAINED only by a replacement whose whole upstream is clean of the affected posts.
+
+    Raises:
+        NotFoundError: there is no such flag, or no such replacement.
+        StateError: it is resolved already, the model version still serves a feature, or the replacement used or cannot
+            rule out an affected post; the message names posts, each with one path.
+        InvalidInputError: what the resolution needs is missing.
+    """
+
+    async def work(tx: Tx) -> RetrainingFlag:
+        lineage, flag = await _take(tx, service, uid)
+        now = await upper.recording_time(tx)
+        check_resolution(
+            flag,
+            resolution,
+            replacement=replacement,
+            justification=justification,
+            serves=lineage.features_of(flag.model_version, now),
+        )
+        if replacement is not None:
+            if replacement not in lineage.models:
+                raise NotFoundError(
+                    f"model version {replacement} is not recorded",
+                    code="MODEL_VERSION_NOT_FOUND",
+                    path=("replacement",),
+                )
+            await _check_clean(tx, lineage, flag, replacement)
+        await flags.resolve(tx, uid, resolution, replacement=replacement, justification=justification, now=now)
+        if resolution is FlagResolution.RETIRED:
+            await upper.mark_changed(tx)
+        return await flags.find(tx, uid) or flag
+
+    return await service.graph.write(work)
+
+
+async def _take(tx: Tx, service: Service, uid: str) -> tuple[Lineage, RetrainingFlag]:
+    """The flag as it stands under the upper graph's guard, without which no flag is written."""
+    lineage = await service.lineages.at(await upper.lock(tx), tx)
+    flag = await flags.find(tx, uid)
+    if flag is None:
+        raise NotFoundError("there is no such flag", code="FLAG_NOT_FOUND", path=("flag",))
+    return lineage, flag
+
+
+async def _check_clean(tx: Tx, lineage: Lineage, flag: RetrainingFlag, replacement: str) -> None:
+    affected = await _affected_groups(tx, lineage, flag, await flags.causes_of(tx, flag.uid, None))
+    keys = sorted({key for group in affected for key in group.keys})
+    memberships = {key: group.memberships for group in affected for key in group.keys}
+    found: list[Offence] = []
+    for begin in range(0, len(keys), _POSTS_AT_ONCE):
+        facts = await posts.facts(tx, keys[begin : begin + _POSTS_AT_ONCE])
+        asked = [(facts[key], memberships[key]) for key in keys[begin : begin + _POSTS_AT_ONCE]]
+        found.extend(islice(offences(lineage, replacement, asked), _NAMED_OFFENCES - len(found)))
+        if len(found) >= _NAMED_OFFENCES:
+            break
+    if found:
+        raise StateError(
+            f"{replacement} is not clean of the affected posts: {'; '.join(map(str, found))}",
+            code="REPLACEMENT_NOT_CLEAN",
+            path=("replacement",),
+        )
+
+
+async def _affected_groups(
+    tx: Tx, lineage: Lineage, flag: RetrainingFlag, causes: list[flags.FlagCause]
+) -> list[ScopedPosts]:
+    """The posts that the causes concern, named, in groups; the same post may be in several."""
+    people = sorted({cause.user for cause in causes})
+    filed = {objection.key: objection for objection in await objections.of_people(tx, people)}
+    scoped = await objections.scoped_posts(tx, people, named=True)
+    finder = CauseFinder(lineage, await posts.person_facts(tx, sorted({group.author for group in scoped})))
+    return [
+        group
+        for group in scoped
+        for cause in causes
+        if group.kind is cause.kind and flag.model_version in finder.models(filed[cause.objection], group)
+    ]
 
 
 async def cause_count(service: Service, uid: str, kind: CauseKind | None) -> int:
@@ -115,15 +225,7 @@ async def affected_post_count(service: Service, flag: RetrainingFlag, kind: Caus
         if all(cause.kind is CauseKind.OBJECTION and by_person[cause.user] == 1 for cause in causes):
             return sum(cause.posts for cause in causes)
         lineage = await service.lineages.at((await upper.now(tx)).revision)
-        people = sorted(by_person)
-        filed = {objection.key: objection for objection in await objections.of_people(tx, people)}
-        scoped = await objections.scoped_posts(tx, people, named=True)
-        finder = CauseFinder(lineage, await posts.person_facts(tx, sorted({group.author for group in scoped})))
-        affected: set[str] = set()
-        for cause in causes:
-            for group in scoped:
-                if group.kind is cause.kind and flag.model_version in finder.models(filed[cause.objection], group):
-                    affected.update(group.keys)
+        affected = {key for group in await _affected_groups(tx, lineage, flag, causes) for key in group.keys}
         return len(affected)
 
     return await service.graph.read(work)

@@ -7,7 +7,7 @@ counts as unchanged then.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -100,7 +100,9 @@ async def ingest(
                     break  # The last line may be cut: a source that was stopped ends anywhere.
                 latest = clock.now()
                 for line in lines:
-                    await intake.take(line, latest)
+                    work = intake.take(line, latest)
+                    if work is not None:
+                        await work
                 await intake.bound_memory(source.size)
                 tell()
         await intake.write(_ALL)
@@ -162,6 +164,7 @@ _SIZES = {
 }
 _ALL = tuple(_SIZES)
 _MOST_BYTES = 64 * 1024 * 1024
+_MOST_KEYS = 50_000
 
 _GROUPS: dict[type[Record], str] = {
     User: "users",
@@ -208,28 +211,40 @@ class _Intake:
         self.rejected += 1
         self._on_reject(Rejection(number, error.path[-1] if error.path else None, error.code, error.message, text))
 
-    async def take(self, line: bytes | None, latest: datetime) -> None:
-        """Parse the next line and hold the record until its batch is full; None is a line that was too long."""
+    def take(self, line: bytes | None, latest: datetime) -> Awaitable[None] | None:
+        """Parse the next line, and hold the record until its batch is full; None is a line that was too long.
+
+        What is answered must be awaited before the next line is taken. Nearly every line of a large file is a post for
+        which nothing is to be done yet: that path is kept short.
+        """
         self.lines += 1
         if line is None:
             message = f"the line is longer than {LONGEST_LINE} bytes"
             self.reject(self.lines, None, InvalidInputError(message, code="LINE_TOO_LONG"))
-        elif line and not line.isspace():
-            try:
-                record = parse(line, latest)
-            except InvalidInputError as error:
-                self.reject(self.lines, line, error)
-            else:
-                await self._hold(_Line(self.lines, line, record))
+            return None
+        if not line or line.isspace():
+            return None
+        try:
+            parsed = parse(line, latest)
+        except InvalidInputError as error:
+            self.reject(self.lines, line, error)
+            return None
+        if type(parsed) is Post:
+            group = _POSTS[2] if parsed.depicts else _POSTS[hash(parsed.author) & 1]
+            if self._post_groups.setdefault(parsed.key, group) == group:
+                held = self._held[group]
+                held.append(_Line(self.lines, line, parsed))
+                return self.write((group,)) if len(held) >= _SIZES[group] else None
+        return self._hold(_Line(self.lines, line, parsed))
 
     async def _hold(self, line: _Line) -> None:
         """Hold a record until its batch is full; write first what must be in the graph before it."""
         parsed = line.record
-        if type(parsed) is Post:
-            group = _POSTS[2] if parsed.depicts else _POSTS[hash(parsed.author) & 1]
-            if self._post_groups.setdefault(parsed.key, group) != group:
-                await self.write(_POSTS)
-                self._post_groups[parsed.key] = group
+        if isinstance(parsed, Post):
+            # Another line about this post is on its way to another transaction.
+            await self.write(_POSTS)
+            group = _POSTS[2]
+            self._post_groups[parsed.key] = group
         else:
             group = _GROUPS[type(parsed)]
             await self.write(self._due_before(parsed))
@@ -286,13 +301,18 @@ class _Intake:
 
     async def _arrive(self, lanes: Sequence[str]) -> None:
         """Wait until the lanes are free."""
-        arrived = [self._under_way.pop(lane) for lane in lanes if lane in self._under_way]
-        for task, _ in arrived:
-            await task
-        if arrived:
+        for lane in lanes:
+            if lane in self._under_way:
+                await self._under_way[lane][0]
+                del self._under_way[lane]
+        if len(self._post_groups) > _MOST_KEYS:
+            # What was written long ago needs no order any more.
             kept = [(group, self._held[group]) for group in _POSTS]
             kept += [(lane, lines) for lane, (_, lines) in self._under_way.items()]
-            self._post_groups = {line.record.key: group for group, lines in kept for line in lines}  # pyright: ignore
+            keys = [
+                (each.record.key, group) for group, lines in kept for each in lines if isinstance(each.record, Post)
+            ]
+            self._post_groups = dict(keys)
 
     async def _record(self, lines: list[_Line]) -> None:
         outcomes: list[Outcome] = await record_batch(self._service, _batch(lines))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from consentline.domain.clock import due_at
+from consentline.domain.clock import EXTENDED_MONTHS, due_at
 from consentline.domain.datasets import DatasetVersion, Selection
 from consentline.domain.errors import ConflictError, NotFoundError
 from consentline.domain.instants import DAY, EVER, Instant
@@ -10,6 +10,7 @@ from consentline.domain.objections import (
     Objection,
     ObjectionStatus,
     check_decision,
+    check_extension,
     check_intake,
     check_withdrawal,
 )
@@ -121,6 +122,29 @@ async def decide_objection(
         )
         status = ObjectionStatus.UPHELD if uphold else ObjectionStatus.REFUSED
         await objections.move(tx, key, status, at=told_at, recorded_at=now, decided_at=told_at, grounds=grounds)
+        await reconcile_people(tx, service, [objection.user], now)
+        return await objections.find(tx, key) or objection
+
+    return await service.graph.write(work)
+
+
+async def extend_objection(service: Service, key: str, reason: str) -> Objection:
+    """Extend the period by two further months, counted from its original start; flags follow the new deadline.
+
+    Raises:
+        NotFoundError: there is no such objection.
+        StateError: it is not PENDING, was extended before, or its deadline has passed.
+        InvalidInputError: no reason.
+    """
+
+    async def work(tx: Tx) -> Objection:
+        objection, now = await _take(tx, service, key)
+        check_extension(objection, reason=reason, now=now)
+        # The clock was fixed at intake: by the jurisdiction that was known then.
+        person = await _person(tx, objection.user)
+        jurisdiction = jurisdiction_at(person, objection.received_at, objection.recorded_at)
+        extended_to = due_at(objection.received_at, jurisdiction, service.establishment, months=EXTENDED_MONTHS)
+        await objections.extend(tx, key, extended_to=extended_to, reason=reason, recorded_at=now)
         await reconcile_people(tx, service, [objection.user], now)
         return await objections.find(tx, key) or objection
 

@@ -6,7 +6,15 @@ from consentline.domain.datasets import Coverage, VersionRef, VersionStatus
 from consentline.domain.errors import ConflictError, InvalidInputError, NotFoundError, StateError
 from consentline.domain.instants import DAY, Instant
 from consentline.domain.lineage import Edge, Kind, Lineage, Node, model_node
-from consentline.domain.training import Derivation, DerivationKind, ModelVersion, RunStatus, Serving, TrainingRun
+from consentline.domain.training import (
+    Derivation,
+    DerivationKind,
+    ModelStatus,
+    ModelVersion,
+    RunStatus,
+    Serving,
+    TrainingRun,
+)
 from consentline.graph import training, upper
 from consentline.graph.session import Tx
 from consentline.usecases.datasets import get_version
@@ -152,12 +160,15 @@ async def serve_feature(service: Service, feature: str, model_version: str, sinc
 
     Raises:
         NotFoundError: the model version is not recorded.
+        StateError: it is retired.
         InvalidInputError: `since` lies in the future.
     """
 
     async def work(tx: Tx) -> ModelVersion:
         lineage = await service.lineages.at(await upper.lock(tx), tx)
         _check_models(lineage, (model_version,), "modelVersion")
+        if lineage.models[model_version].status is ModelStatus.RETIRED:
+            raise StateError(f"{model_version} is RETIRED", code="MODEL_RETIRED", path=("modelVersion",))
         now = await upper.recording_time(tx)
         if since is not None:
             _check_happened(since, now, "from")
