@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from consentline.domain.datasets import VersionRef
+from consentline.domain.errors import InvalidInputError
 from consentline.domain.instants import Instant
+from consentline.domain.keys import check_key
 
 
 class RunStatus(StrEnum):
@@ -32,6 +34,17 @@ class DerivationKind(StrEnum):
     MERGE = "MERGE"
     QUANTIZATION = "QUANTIZATION"
     ADAPTER = "ADAPTER"
+
+
+def model_version_key(model: str, version: str) -> str:
+    """The key of a model version: "model:version".
+
+    Raises:
+        InvalidInputError: `version` holds a colon, so that the key could be read in two ways; or the key is too long.
+    """
+    if ":" in version:
+        raise InvalidInputError("a version holds no colon", code="VERSION_WITH_COLON", path=("version",))
+    return check_key(f"{model}:{version}", "version")
 
 
 @dataclass(frozen=True, slots=True)

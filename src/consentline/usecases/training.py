@@ -14,6 +14,7 @@ from consentline.domain.training import (
     RunStatus,
     Serving,
     TrainingRun,
+    model_version_key,
 )
 from consentline.graph import training, upper
 from consentline.graph.session import Tx
@@ -38,7 +39,9 @@ class RecordTraining:
     @property
     def produced(self) -> str | None:
         """The key of the model version that the run produced."""
-        return None if self.model is None else f"{self.model}:{self.version}"
+        if self.model is None or self.version is None:
+            return None
+        return model_version_key(self.model, self.version)
 
     def same_as(self, run: TrainingRun) -> bool:
         """Whether the recorded run says the same."""
@@ -66,6 +69,7 @@ async def record_training(service: Service, command: RecordTraining) -> Training
         raise InvalidInputError("model and version go together", code="INVALID_INPUT", path=("version",))
     if command.ended_at is not None and command.ended_at < command.started_at:
         raise InvalidInputError("the run ended before it started", code="INVALID_INPUT", path=("endedAt",))
+    produced = command.produced
 
     async def work(tx: Tx) -> TrainingRun:
         lineage = await service.lineages.at(await upper.lock(tx), tx)
@@ -79,24 +83,24 @@ async def record_training(service: Service, command: RecordTraining) -> Training
         _check_happened(command.started_at, now, "startedAt")
         if command.ended_at is not None:
             _check_happened(command.ended_at, now, "endedAt")
-        if command.model is not None and command.version is not None and command.produced is not None:
-            await training.create_model(tx, command.produced, command.model, command.version, now)
+        if command.model is not None and command.version is not None and produced is not None:
+            await training.create_model(tx, produced, command.model, command.version, now)
         run = TrainingRun(
             key=command.run,
-            status=RunStatus.FAILED if command.produced is None else RunStatus.COMPLETED,
+            status=RunStatus.FAILED if produced is None else RunStatus.COMPLETED,
             purpose=command.purpose,
             inputs=tuple(sorted(set(command.inputs))),
             started_from=tuple(sorted(set(command.started_from))),
-            produced=command.produced,
+            produced=produced,
             started_at=command.started_at,
             ended_at=command.ended_at,
             recorded_at=now,
-            produced_recorded_at=None if command.produced is None else now,
+            produced_recorded_at=None if produced is None else now,
         )
         await training.create_run(tx, run)
         lineage = await service.lineages.at(await upper.mark_changed(tx), tx)
-        if command.produced is not None:
-            await _reconcile_above(tx, service, lineage, command.produced, now)
+        if produced is not None:
+            await _reconcile_above(tx, service, lineage, produced, now)
         return lineage.runs[command.run]
 
     return await service.graph.write(work)
@@ -115,7 +119,7 @@ class DeriveModel:
     @property
     def key(self) -> str:
         """The key of the model version that was made."""
-        return f"{self.model}:{self.version}"
+        return model_version_key(self.model, self.version)
 
 
 async def derive_model(service: Service, command: DeriveModel) -> ModelVersion:
