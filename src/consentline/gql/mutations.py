@@ -4,7 +4,7 @@ from typing import Annotated, TypeVar
 
 import strawberry
 
-from consentline.domain import datasets, objections, training
+from consentline.domain import datasets, flags, objections, training
 from consentline.domain.access import Action
 from consentline.domain.keys import check_key
 from consentline.gql.access import needs
@@ -182,11 +182,14 @@ class Mutation:
     @strawberry.mutation(
         description="Extend an objection's deadline once, by two further months.", metadata=_OBJECTIONS
     )
-    def extend_objection(
-        self, input_: Annotated[objection_inputs.ExtendObjectionInput, _INPUT]
+    async def extend_objection(
+        self, info: Info, input_: Annotated[objection_inputs.ExtendObjectionInput, _INPUT]
     ) -> payloads.ObjectionPayload:
-        """Not built yet."""
-        raise not_yet("extendObjection")
+        """A later deadline, and why."""
+        outcome = await info.context.change(
+            lambda: objection_cases.extend_objection(info.context.service, input_.key, input_.checked_reason())
+        )
+        return _objection(outcome)
 
     @strawberry.mutation(description="Record that the person took an objection back.", metadata=_OBJECTIONS)
     async def withdraw_objection(
@@ -210,24 +213,36 @@ class Mutation:
         self, info: Info, input_: Annotated[flag_inputs.AcknowledgeFlagInput, _INPUT]
     ) -> payloads.RetrainingFlagPayload:
         """A flag is taken up."""
-
         outcome = await info.context.change(lambda: flag_cases.acknowledge(info.context.service, input_.uid()))
-        return payloads.RetrainingFlagPayload(
-            flag=None if outcome.value is None else await flag_view(info.context, outcome.value),
-            user_errors=user_errors(outcome.refusal),
-        )
+        return await _flag(info.context, outcome)
 
-    @strawberry.mutation(description="Plan the retraining that a flag demands.", metadata=_FLAGS)
-    def schedule_retraining(
-        self, input_: Annotated[flag_inputs.ScheduleRetrainingInput, _INPUT]
+    @strawberry.mutation(
+        description="Plan the retraining that a flag demands; a later plan replaces an earlier one.", metadata=_FLAGS
+    )
+    async def schedule_retraining(
+        self, info: Info, input_: Annotated[flag_inputs.ScheduleRetrainingInput, _INPUT]
     ) -> payloads.RetrainingFlagPayload:
-        """Not built yet."""
-        raise not_yet("scheduleRetraining")
+        """A flag with a plan."""
+        outcome = await info.context.change(
+            lambda: flag_cases.schedule(info.context.service, input_.uid(), input_.planned_for)
+        )
+        return await _flag(info.context, outcome)
 
     @strawberry.mutation(description="Resolve a flag, with the proof that its resolution needs.", metadata=_FLAGS)
-    def resolve_flag(self, input_: Annotated[flag_inputs.ResolveFlagInput, _INPUT]) -> payloads.RetrainingFlagPayload:
-        """Not built yet."""
-        raise not_yet("resolveFlag")
+    async def resolve_flag(
+        self, info: Info, input_: Annotated[flag_inputs.ResolveFlagInput, _INPUT]
+    ) -> payloads.RetrainingFlagPayload:
+        """The end of a flag."""
+        outcome = await info.context.change(
+            lambda: flag_cases.resolve(
+                info.context.service,
+                input_.uid(),
+                input_.resolution,
+                replacement=input_.checked_replacement(),
+                justification=input_.checked_justification(),
+            )
+        )
+        return await _flag(info.context, outcome)
 
 
 async def _version(context: Context, outcome: Outcome[datasets.DatasetVersion]) -> DatasetVersion | None:
@@ -254,4 +269,11 @@ def _objection(outcome: Outcome[objections.Objection]) -> payloads.ObjectionPayl
     return payloads.ObjectionPayload(
         objection=None if objection is None else Objection(value=objection),
         user_errors=user_errors(outcome.refusal),
+    )
+
+
+async def _flag(context: Context, outcome: Outcome[flags.RetrainingFlag]) -> payloads.RetrainingFlagPayload:
+    flag = outcome.value
+    return payloads.RetrainingFlagPayload(
+        flag=None if flag is None else await flag_view(context, flag), user_errors=user_errors(outcome.refusal)
     )

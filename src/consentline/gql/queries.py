@@ -16,6 +16,7 @@ from consentline.gql.arguments import AI_TRAINING, After, At, First, KnownAt, Pu
 from consentline.gql.context import Context, Info
 from consentline.gql.enums import LineageDirection
 from consentline.gql.ids import NodeId, NodeKind, decode_id
+from consentline.gql.types.differences import DatasetVersionDiff
 from consentline.gql.types.eligibility import Eligibility
 from consentline.gql.types.lineage import (
     Dataset,
@@ -28,12 +29,13 @@ from consentline.gql.types.lineage import (
     model_version,
     training_run,
 )
-from consentline.gql.types.node import Node, not_yet
+from consentline.gql.types.node import Node
 from consentline.gql.types.paging import Connection, connect
 from consentline.gql.types.people import Objection, Post, User
 from consentline.gql.types.usage import LineageGraph, PostUsage, UserUsage
 from consentline.usecases import lineage as lineage_cases
 from consentline.usecases import objections as objection_cases
+from consentline.usecases import person_usage as person_cases
 from consentline.usecases import posts as post_cases
 from consentline.usecases import usage as usage_cases
 
@@ -61,24 +63,6 @@ _Overdue = Annotated[
 ]
 _FlagStatus = Annotated[FlagStatus | None, strawberry.argument(description="Only of this status. Left out: all.")]
 _Model = Annotated[str | None, strawberry.argument(description="Only of this model version. Left out: of all.")]
-
-
-@strawberry.type(description="What lies between two versions of a dataset.")
-class DatasetVersionDiff:
-    """Announced; no field answers with one yet."""
-
-    added_count: int = strawberry.field(description="How many posts only the later holds.")
-    removed_count: int = strawberry.field(description="How many posts only the earlier holds.")
-
-    @strawberry.field(description="The posts that only the later holds, by key.")
-    def added(self, first: First = 50, after: After = None) -> Connection[Post]:
-        """Not built yet."""
-        raise not_yet("datasetVersionDiff")
-
-    @strawberry.field(description="The posts that only the earlier holds, by key.")
-    def removed(self, first: First = 50, after: After = None) -> Connection[Post]:
-        """Not built yet."""
-        raise not_yet("datasetVersionDiff")
 
 
 @strawberry.type(description="What can be asked. Each field needs a role that may; for others it is FORBIDDEN.")
@@ -125,10 +109,16 @@ class Query:
         lineage, ref = await info.context.lineage(), VersionRef(dataset, number)
         return dataset_version(lineage, ref) if ref in lineage.versions else None
 
-    @strawberry.field(description="What changed between two versions of a dataset.", metadata=_LINEAGE)
-    def dataset_version_diff(self, dataset: _Dataset, from_: _From, to: _To) -> DatasetVersionDiff | None:
-        """Not built yet."""
-        raise not_yet("datasetVersionDiff")
+    @strawberry.field(
+        description="What changed from one version of a dataset to another; null when one of them is not recorded.",
+        metadata=_LINEAGE,
+    )
+    async def dataset_version_diff(
+        self, info: Info, dataset: _Dataset, from_: _From, to: _To
+    ) -> DatasetVersionDiff | None:
+        """Two versions; what lies between them is read when it is asked for."""
+        lineage, begin, end = await info.context.lineage(), VersionRef(dataset, from_), VersionRef(dataset, to)
+        return DatasetVersionDiff(begin=begin, end=end) if {begin, end} <= lineage.versions.keys() else None
 
     @strawberry.field(description="A training run; null when it is not recorded.", metadata=_LINEAGE)
     async def training_run(self, info: Info, key: _Key) -> TrainingRun | None:
@@ -158,9 +148,10 @@ class Query:
         return PostUsage(answer=await usage_cases.post_usage(info.context.service, post, known_at))
 
     @strawberry.field(description="Was anything that this person posted used?", metadata=_PEOPLE)
-    def user_usage(self, user: _User, known_at: KnownAt = None) -> UserUsage:
-        """Not built yet."""
-        raise not_yet("userUsage")
+    async def user_usage(self, info: Info, user: _User, known_at: KnownAt = None) -> UserUsage:
+        """Counted in groups; the posts themselves are read when they are asked for."""
+        answer = await person_cases.user_usage(info.context.service, user, known_at)
+        return UserUsage(answer=answer, asked=known_at)
 
     @strawberry.field(
         description="May this post be used? With every reason why not; null when nothing names the post.",

@@ -5,9 +5,23 @@ where something is decided about one that exists already.
 """
 
 from collections.abc import Collection
-from typing import LiteralString, NamedTuple
+from typing import LiteralString, NamedTuple, TypeVar
 
 from consentline.graph.session import Tx
+
+
+T = TypeVar("T")
+
+
+class Rows(list[T]):
+    """Many rows as a parameter, with a short representation.
+
+    The driver represents every parameter for a debug message, whether anybody reads it or not: half the cost of a
+    large batch, and personal keys in a log.
+    """
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} rows>"
 
 
 class RacedError(Exception):
@@ -50,7 +64,7 @@ async def lock_people(tx: Tx, people: Collection[str]) -> LockedPeople:
 
     A guard that is set already is set to the same value: that locks the node and writes nothing.
     """
-    row = await tx.get(LOCK_PEOPLE, people=sorted(people))
+    row = await tx.get(LOCK_PEOPLE, people=Rows(sorted(people)))
     return LockedPeople(frozenset(people), frozenset(row["created"]), frozenset(row["objecting"]))
 
 
@@ -63,7 +77,7 @@ DELETE u
 
 async def forget_people(tx: Tx, people: Collection[str]) -> None:
     """Take back people whom this transaction's lock created and who were named by refused records only."""
-    await tx.rows(FORGET_PEOPLE, people=sorted(people))
+    await tx.rows(FORGET_PEOPLE, people=Rows(sorted(people)))
 
 
 LOCK_POSTS: LiteralString = """
@@ -76,7 +90,7 @@ REMOVE p.guard
 
 async def lock_posts(tx: Tx, posts: Collection[str]) -> None:
     """Lock posts that exist, in key order; nothing stays written."""
-    await tx.rows(LOCK_POSTS, posts=sorted(posts))
+    await tx.rows(LOCK_POSTS, posts=Rows(sorted(posts)))
 
 
 ENSURE_POSTS: LiteralString = """
@@ -89,4 +103,4 @@ REMOVE p.guard
 
 async def ensure_posts(tx: Tx, posts: Collection[str]) -> None:
     """Lock posts in key order; who was never recorded is created, known by key only."""
-    await tx.rows(ENSURE_POSTS, posts=sorted(posts))
+    await tx.rows(ENSURE_POSTS, posts=Rows(sorted(posts)))

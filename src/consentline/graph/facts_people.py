@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import LiteralString, NamedTuple
 
 from consentline.domain.instants import Instant
+from consentline.graph.facts import Rows
 from consentline.graph.session import Tx
 
 FACTS: LiteralString = """
@@ -24,13 +25,13 @@ FactKey = tuple[str, str, Instant]
 
 async def facts(tx: Tx, people: Collection[str]) -> dict[FactKey, str | None]:
     """What is recorded of the people, by its natural key; a value of None is an explicit unknown."""
-    rows = (await tx.get(FACTS, people=sorted(people)))["rows"]
+    rows = (await tx.get(FACTS, people=Rows(sorted(people))))["rows"]
     return {(person, name, valid_from): value for person, name, valid_from, value in rows}
 
 
 async def add_facts(tx: Tx, new: dict[FactKey, str | None], now: Instant) -> None:
     """Append facts about people."""
-    await tx.rows(ADD_FACTS, rows=[[*key, value] for key, value in new.items()], now=now)
+    await tx.rows(ADD_FACTS, rows=Rows([[*key, value] for key, value in new.items()]), now=now)
 
 
 WITH_POSTS: LiteralString = """
@@ -43,7 +44,7 @@ RETURN count(u) > 0 AS some
 
 async def have_posts(tx: Tx, people: Collection[str]) -> bool:
     """Whether any post was ever tied to one of the people as its author."""
-    return (await tx.get(WITH_POSTS, people=sorted(people)))["some"]
+    return (await tx.get(WITH_POSTS, people=Rows(sorted(people))))["some"]
 
 
 DEPICTED_OBJECTORS: LiteralString = """
@@ -58,7 +59,7 @@ RETURN collect(DISTINCT u.key) AS people
 
 async def depicted_objectors(tx: Tx, people: Collection[str]) -> set[str]:
     """Those with a pending or upheld objection who are depicted in posts of the people."""
-    return set((await tx.get(DEPICTED_OBJECTORS, people=sorted(people)))["people"])
+    return set((await tx.get(DEPICTED_OBJECTORS, people=Rows(sorted(people))))["people"])
 
 
 CONSENTS: LiteralString = """
@@ -80,13 +81,13 @@ ConsentKey = tuple[str, str, str, Instant]
 
 async def consents(tx: Tx, people: Collection[str]) -> set[ConsentKey]:
     """What the people said, objections aside."""
-    rows = (await tx.get(CONSENTS, people=sorted(people)))["rows"]
+    rows = (await tx.get(CONSENTS, people=Rows(sorted(people))))["rows"]
     return {(person, purpose, status, valid_from) for person, purpose, status, valid_from in rows}
 
 
 async def add_consents(tx: Tx, rows: Sequence[ConsentKey], now: Instant) -> None:
     """Append what people said."""
-    await tx.rows(ADD_CONSENTS, rows=[list(row) for row in rows], now=now)
+    await tx.rows(ADD_CONSENTS, rows=Rows([list(row) for row in rows]), now=now)
 
 
 class ServingKey(NamedTuple):
@@ -121,16 +122,16 @@ SET s.seen_at = row[4]
 
 async def servings(tx: Tx, people: Collection[str]) -> dict[ServingKey, Instant | None]:
     """The notices that reached the people, each with when it was seen."""
-    rows = (await tx.get(SERVINGS, people=sorted(people)))["rows"]
+    rows = (await tx.get(SERVINGS, people=Rows(sorted(people))))["rows"]
     return {ServingKey(*row[:4]): row[4] for row in rows}
 
 
 async def add_servings(tx: Tx, new: dict[ServingKey, Instant | None], now: Instant) -> None:
     """Append notices served; one that no record describes yet is created, known by key only."""
     rows = sorted(([*key, seen_at] for key, seen_at in new.items()), key=lambda row: (row[1], row[2], row[0], row[3]))
-    await tx.rows(ADD_SERVINGS, rows=rows, now=now)
+    await tx.rows(ADD_SERVINGS, rows=Rows(rows), now=now)
 
 
 async def add_seen(tx: Tx, seen: dict[ServingKey, Instant]) -> None:
     """Complete servings that did not say when the notice was seen."""
-    await tx.rows(ADD_SEEN, rows=[[*key, seen_at] for key, seen_at in seen.items()])
+    await tx.rows(ADD_SEEN, rows=Rows([[*key, seen_at] for key, seen_at in seen.items()]))

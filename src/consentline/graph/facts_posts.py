@@ -7,7 +7,7 @@ from typing import Any, LiteralString
 from neo4j.exceptions import ConstraintError
 
 from consentline.domain.instants import ALWAYS, Instant
-from consentline.graph.facts import RacedError
+from consentline.graph.facts import RacedError, Rows
 from consentline.graph.session import Tx
 
 
@@ -52,7 +52,7 @@ RETURN collect([
 
 async def states(tx: Tx, posts: Collection[str]) -> dict[str, PostState]:
     """The posts that are recorded already, by key; the others are absent."""
-    return {row[0]: _state(row) for row in (await tx.get(STATES, posts=list(posts)))["rows"]}
+    return {row[0]: _state(row) for row in (await tx.get(STATES, posts=Rows(posts)))["rows"]}
 
 
 def _state(row: list[Any]) -> PostState:
@@ -93,7 +93,7 @@ async def create(tx: Tx, authors: Sequence[tuple[str, Sequence[Sequence[Any]]]],
         RacedError: another transaction recorded one of the keys meanwhile; this one cannot go on.
     """
     try:
-        await tx.rows(CREATE, authors=authors, now=now)
+        await tx.rows(CREATE, authors=Rows(authors), now=now)
     except ConstraintError as error:
         raise RacedError from error
 
@@ -108,7 +108,7 @@ SET p.described_at = $now, p.platform = post[1], p.kind = post[2], p.published_a
 
 async def describe(tx: Tx, posts: Sequence[Sequence[Any]], now: Instant) -> None:
     """Give posts that were known by key only their description; the rows are those of `create`."""
-    await tx.rows(DESCRIBE, posts=posts, now=now)
+    await tx.rows(DESCRIBE, posts=Rows(posts), now=now)
 
 
 END_AUTHORS: LiteralString = """
@@ -128,7 +128,7 @@ CREATE (p)-[:AUTHORED_BY {recorded_at: $now, until: row[3], reason: row[2]}]->(u
 
 async def end_authors(tx: Tx, posts: Collection[str], now: Instant) -> None:
     """Stop believing in the posts' present authors."""
-    await tx.rows(END_AUTHORS, posts=sorted(posts), now=now)
+    await tx.rows(END_AUTHORS, posts=Rows(sorted(posts)), now=now)
 
 
 async def link_authors(tx: Tx, rows: Sequence[tuple[str, str, str | None, Instant | None]], now: Instant) -> None:
@@ -136,7 +136,7 @@ async def link_authors(tx: Tx, rows: Sequence[tuple[str, str, str | None, Instan
 
     An `until` of now records what was said without ever having been believed.
     """
-    await tx.rows(LINK_AUTHORS, rows=[list(row) for row in rows], now=now)
+    await tx.rows(LINK_AUTHORS, rows=Rows([list(row) for row in rows]), now=now)
 
 
 END_DEPICTIONS: LiteralString = """
@@ -156,12 +156,12 @@ CREATE (p)-[:DEPICTS {recorded_at: $now}]->(u)
 
 async def end_depictions(tx: Tx, rows: Sequence[tuple[str, str]], now: Instant) -> None:
     """Stop believing that posts depict people: (post, user)."""
-    await tx.rows(END_DEPICTIONS, rows=[list(row) for row in rows], now=now)
+    await tx.rows(END_DEPICTIONS, rows=Rows([list(row) for row in rows]), now=now)
 
 
 async def link_depicted(tx: Tx, rows: Sequence[tuple[str, str]], now: Instant) -> None:
     """Tie posts to people whom they depict: (post, user)."""
-    await tx.rows(LINK_DEPICTED, rows=[list(row) for row in rows], now=now)
+    await tx.rows(LINK_DEPICTED, rows=Rows([list(row) for row in rows]), now=now)
 
 
 ADD_DIGESTS: LiteralString = """
@@ -173,7 +173,7 @@ SET p.digest = row[1]
 
 async def add_digests(tx: Tx, rows: Sequence[tuple[str, str]]) -> None:
     """Complete descriptions that named no digest."""
-    await tx.rows(ADD_DIGESTS, rows=[list(row) for row in rows])
+    await tx.rows(ADD_DIGESTS, rows=Rows([list(row) for row in rows]))
 
 
 CHANGES: LiteralString = """
@@ -195,16 +195,16 @@ Change = tuple[str, str, str | None, Instant]
 
 async def changes(tx: Tx, posts: Collection[str]) -> set[Change]:
     """The changes of visibility and the deletions that are recorded of the posts."""
-    rows = (await tx.get(CHANGES, posts=sorted(posts)))["rows"]
+    rows = (await tx.get(CHANGES, posts=Rows(sorted(posts))))["rows"]
     return {(post, name, value, valid_from) for post, name, value, valid_from in rows}
 
 
 async def add_changes(tx: Tx, rows: Sequence[Change], now: Instant) -> None:
     """Append changes to posts."""
-    await tx.rows(ADD_CHANGES, rows=[list(row) for row in rows], now=now)
+    await tx.rows(ADD_CHANGES, rows=Rows([list(row) for row in rows]), now=now)
 
 
 async def add_special_category(tx: Tx, rows: Sequence[tuple[str, bool]], now: Instant) -> None:
     """Append what later records said of special category data; it holds for every valid time."""
     values = [[post, "special_category", value, ALWAYS] for post, value in rows]
-    await tx.rows(ADD_CHANGES, rows=values, now=now)
+    await tx.rows(ADD_CHANGES, rows=Rows(values), now=now)

@@ -32,6 +32,7 @@ MONTHS = (
     Due("no 31 February in a leap year", "2024-01-31T10:00Z", "GB-ENG", "2024-02-29T23:59:59Z"),
     Due("no 29 February", "2023-01-29T10:00Z", "GB-ENG", "2023-02-28T23:59:59Z"),
     Due("no 31 February", "2023-01-31T10:00Z", "GB-ENG", "2023-02-28T23:59:59Z"),
+    # 29 March 2024 is Good Friday, 1 April Easter Monday.
     Due("received on 29 February", "2024-02-29T10:00Z", "GB-NIR", "2024-04-02T22:59:59Z"),
     Due("no leap year in 2100", "2100-01-29T10:00Z", None, "2100-03-01T23:59:59Z"),
     Due("no 31 April", "2026-03-31T10:00Z", "GB-ENG", "2026-04-30T22:59:59Z"),
@@ -41,7 +42,6 @@ MONTHS = (
     Due("extended by two further months", "2026-01-13T10:00Z", "GB-ENG", "2026-04-13T22:59:59Z", months=3),
     Due("an extension rolls likewise", "2025-11-30T10:00Z", "GB-ENG", "2026-03-02T23:59:59Z", months=3),
 )
-# 2 March 2024 to 1 April 2024: received on 29 February, 29 March is Good Friday, 1 April is Easter Monday.
 
 HOLIDAYS = (
     Due("Good Friday and Easter Monday", "2026-03-03T10:00Z", "GB-ENG", "2026-04-07T22:59:59Z"),

@@ -52,10 +52,15 @@ class DecideObjectionInput:
 
 @strawberry.input(description="The one extension of an objection's deadline, by two further months (Art. 12(3)).")
 class ExtendObjectionInput:
-    """Announced."""
+    """An objection and why more time is needed."""
 
     key: str = strawberry.field(description="The objection's key.")
     reason: str = strawberry.field(description="Why more time is needed; the person is told.")
+
+    def checked_reason(self) -> str:
+        """The reason, within bounds."""
+        checked_text(self.reason, "reason")
+        return self.reason
 
 
 @strawberry.input(description="An objection that the person takes back.")

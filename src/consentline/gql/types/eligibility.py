@@ -2,7 +2,7 @@
 
 import strawberry
 
-from consentline.domain import eligibility, policies
+from consentline.domain import eligibility, policies, standing
 from consentline.domain.consent import ConsentStatus
 from consentline.domain.eligibility import Reason
 from consentline.domain.policies import LawfulBasis
@@ -106,12 +106,31 @@ class Eligibility:
 
 @strawberry.type(description="Where a person stands for a purpose.")
 class ConsentState:
-    """Announced; no field answers with one yet."""
+    """A standing since some time."""
 
-    status: ConsentStatus = strawberry.field(description="Where the person stands.")
-    purpose: str = strawberry.field(description="For what.")
-    lawful_basis: LawfulBasis | None = strawberry.field(
-        description="Of the policy in force there and then; null where none covers the person."
-    )
-    valid_from: DateTime | None = strawberry.field(description="Since when; null when it has no beginning.")
-    recorded_at: DateTime | None = strawberry.field(description="When the system learned it; null when nothing was.")
+    value: strawberry.Private[standing.ConsentState]
+
+    @strawberry.field(description="Where the person stands.")
+    def status(self) -> ConsentStatus:
+        """The status."""
+        return self.value.status
+
+    @strawberry.field(description="For what.")
+    def purpose(self) -> str:
+        """The purpose."""
+        return self.value.purpose
+
+    @strawberry.field(description="Of the policy in force there and then; null where none covers the person.")
+    def lawful_basis(self) -> LawfulBasis | None:
+        """The basis."""
+        return self.value.lawful_basis
+
+    @strawberry.field(description="Since when; null when it has no beginning.")
+    def valid_from(self) -> DateTime | None:
+        """The beginning."""
+        return instant_or_none(self.value.valid_from)
+
+    @strawberry.field(description="When the system learned it; null when nothing was.")
+    def recorded_at(self) -> DateTime | None:
+        """Recorded time."""
+        return instant_or_none(self.value.recorded_at)

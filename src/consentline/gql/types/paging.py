@@ -74,6 +74,11 @@ class Connection(Generic[T]):
         return self.page.total
 
 
+def listing_of(name: str, *arguments: str) -> str:
+    """What cursors are bound to: a list and the arguments that tell it from others, which may hold any text."""
+    return ":".join([name, *(f"{len(each)}:{each}" for each in arguments)])
+
+
 def connect(cursors: Cursors, listing: str, page: Page[S], view: Callable[[S], T]) -> Connection[T]:
     """The connection of a page of the list named `listing`."""
     return Connection(cursors=cursors, listing=listing, page=page, view=view)

@@ -15,9 +15,10 @@ from consentline.gql.ids import NodeId, NodeKind
 from consentline.gql.scalars import DateTime, instant, instant_or_none
 from consentline.gql.types.eligibility import ConsentState, Eligibility
 from consentline.gql.types.lineage import DatasetVersion, RetrainingFlag, dataset_version
-from consentline.gql.types.node import Node, not_yet
-from consentline.gql.types.paging import Connection, connect
+from consentline.gql.types.node import Node
+from consentline.gql.types.paging import Connection, connect, listing_of
 from consentline.gql.types.usage import PostUsage
+from consentline.usecases import consent as consent_cases
 from consentline.usecases import flags as flag_cases
 from consentline.usecases import objections as objection_cases
 from consentline.usecases import people as people_cases
@@ -48,17 +49,25 @@ class User(Node):
         user = await info.context.user(self.key)
         return None if user is None else user.adult_from
 
-    @strawberry.field(description="Where the person stands for a purpose.")
-    def consent(self, purpose: Purpose = AI_TRAINING, at: At = None, known_at: KnownAt = None) -> ConsentState:
-        """Not built yet."""
-        raise not_yet("User.consent")
+    @strawberry.field(description="Where the person stands for a purpose, over all their objections.")
+    async def consent(
+        self, info: Info, purpose: Purpose = AI_TRAINING, at: At = None, known_at: KnownAt = None
+    ) -> ConsentState:
+        """The person's standing at a time, as known at a time."""
+        state = await consent_cases.find_consent(info.context.service, self.key, purpose, at, known_at)
+        return ConsentState(value=state)
 
-    @strawberry.field(description="Every state in which the person stood for a purpose.")
-    def consent_history(
-        self, purpose: Purpose = AI_TRAINING, first: First = 50, after: After = None
+    @strawberry.field(
+        description="What the person was told and said about a purpose, by valid time: notices, objections, consent."
+    )
+    async def consent_history(
+        self, info: Info, purpose: Purpose = AI_TRAINING, first: First = 50, after: After = None
     ) -> Connection[ConsentState]:
-        """Not built yet."""
-        raise not_yet("User.consentHistory")
+        """A page of the history, as known now."""
+        listing = listing_of("User.consentHistory", purpose, self.key)
+        request = info.context.cursors.request(listing, first, after)
+        page = await consent_cases.list_consent_history(info.context.service, self.key, purpose, request)
+        return connect(info.context.cursors, listing, page, lambda state: ConsentState(value=state))
 
     @strawberry.field(description="The recorded posts that the person wrote, by key.")
     async def posts(self, info: Info, first: First = 50, after: After = None) -> Connection["Post"]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import strawberry
 
 from consentline.domain import eligibility, lineage
+from consentline.domain.instants import Instant
 from consentline.domain.lineage import Edge, Kind, Lineage, Step
 from consentline.domain.paging import Page, page_of
 from consentline.domain.usage import Relation, Use, Verdict
@@ -24,10 +25,11 @@ from consentline.gql.types.lineage import (
     training_run,
     upper_node,
 )
-from consentline.gql.types.node import Node, not_yet
-from consentline.gql.types.paging import Connection, connect
-from consentline.usecases import usage
+from consentline.gql.types.node import Node
+from consentline.gql.types.paging import Connection, connect, listing_of
+from consentline.usecases import person_usage, usage
 from consentline.usecases.lineage import LineageAnswer
+from consentline.usecases.person_usage import UserUsageAnswer
 from consentline.usecases.usage import LISTED, PostUsageAnswer
 
 
@@ -188,18 +190,49 @@ _Verdict = Annotated[Verdict | None, strawberry.argument(description="Only posts
 
 @strawberry.type(description="Whether and how anything that a person posted was used, as known at a time.")
 class UserUsage:
-    """Announced; no field answers with one yet."""
+    """An answer about everything that one person wrote; `asked` is the recorded time that the client named."""
 
-    user_key: str = strawberry.field(description="The person's key.")
-    verdict: Verdict = strawberry.field(description="USED if any recorded post is; else UNKNOWN or NOT_USED.")
-    used_post_count: int = strawberry.field(description="How many recorded posts were used.")
-    model_versions: list[ModelVersion] = strawberry.field(description="The model versions that used any of them.")
-    known_at: DateTime = strawberry.field(description="The recorded time of the answer.")
+    answer: strawberry.Private[UserUsageAnswer]
+    asked: strawberry.Private[Instant | None]
 
-    @strawberry.field(description="The person's recorded posts, each with its usage.")
-    def posts(self, verdict: _Verdict = None, first: First = 50, after: After = None) -> Connection[PostUsage]:
-        """Not built yet."""
-        raise not_yet("userUsage")
+    @strawberry.field(description="The person's key.")
+    def user_key(self) -> str:
+        """The key asked about."""
+        return self.answer.user_key
+
+    @strawberry.field(description="USED if any recorded post is; else UNKNOWN or NOT_USED.")
+    def verdict(self) -> Verdict:
+        """The verdict."""
+        return self.answer.verdict
+
+    @strawberry.field(description="How many recorded posts were used.")
+    def used_post_count(self) -> int:
+        """The number of posts whose verdict is USED."""
+        return self.answer.counts.get(Verdict.USED, 0)
+
+    @strawberry.field(description="The model versions that used any of them, by key.")
+    def model_versions(self) -> list[ModelVersion]:
+        """What used the person's posts."""
+        return [model_version(self.answer.lineage, key) for key in self.answer.model_versions]
+
+    @strawberry.field(
+        description="The person's recorded posts, each with its usage, by key. A cursor is good for the verdict and the"
+        " knownAt with which it was asked."
+    )
+    async def posts(
+        self, info: Info, verdict: _Verdict = None, first: First = 50, after: After = None
+    ) -> Connection[PostUsage]:
+        """A page of the posts of one verdict, or of all."""
+        context, known_at = info.context, "" if self.asked is None else str(self.asked)
+        listing = listing_of("UserUsage.posts", verdict or "", known_at, self.answer.user_key)
+        request = context.cursors.request(listing, first, after)
+        page = await person_usage.list_post_usages(context.service, self.answer, verdict, request)
+        return connect(context.cursors, listing, page, lambda answer: PostUsage(answer=answer))
+
+    @strawberry.field(description="The recorded time of the answer.")
+    def known_at(self) -> DateTime:
+        """Recorded time."""
+        return instant(self.answer.known_at)
 
 
 @strawberry.type(description="A step between two nodes of a lineage, in the direction of influence.")
