@@ -1,0 +1,1 @@
+"""The comparisons: `make bench` runs them all, each module by itself runs one."""

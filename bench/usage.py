@@ -80,8 +80,10 @@ async def _train(service: Service, keys: list[str]) -> None:
     for number, members in enumerate((keys[:10_000], keys[:15_000], keys), start=1):
         await register_version(service, RegisterVersion("bench", Coverage.COMPLETE, posts=tuple(members)))
         if number < 3:
-            run = RecordTraining(f"run:{number}", (VersionRef("bench", number),), started, model="m", version=f"{number}")
-            await record_training(service, run)
+            read = (VersionRef("bench", number),)
+            await record_training(
+                service, RecordTraining(f"run:{number}", read, started, model="m", version=f"{number}")
+            )
     await derive_model(service, DeriveModel("m", "3", ("m:1",), DerivationKind.FINE_TUNE))
 
 

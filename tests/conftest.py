@@ -19,24 +19,17 @@ from consentline.app import create_app
 from consentline.domain.access import Role
 from consentline.embedded import Server, running_server
 from consentline.graph import migrations
-from consentline.graph.session import Graph, Tx
+from consentline.graph.session import Graph
 from consentline.graph.upper import LineageCache
 from consentline.settings import Settings
 from consentline.usecases.service import Service
 from consentline.web.auth import issue_token
+from tests.graphs import wipe
 
 T = TypeVar("T")
 Run = Callable[[Coroutine[Any, Any, T]], T]
 
 SECRET = "a secret for tests, of 32 bytes or more"
-
-WIPE = """
-MATCH (n) WHERE NOT n:Migration AND NOT n:Revision
-CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 10000 ROWS
-"""
-RESET = """
-MATCH (r:Revision) SET r = {name: r.name, value: randomUUID()}
-"""
 
 
 @pytest.fixture(scope="session")
@@ -77,24 +70,8 @@ def session_service(run: Run[Any], settings: Settings, neo4j_server: Server) -> 
 @pytest.fixture
 def service(run: Run[Any], session_service: Service) -> Service:
     """A service on a graph that holds nothing."""
-    run(wipe(session_service.graph))
+    run(wipe(session_service))
     return session_service
-
-
-@pytest.fixture
-def graph_wiped(service: Service) -> Graph:
-    """A graph that holds nothing but its migrations."""
-    return service.graph
-
-
-async def wipe(graph: Graph) -> None:
-    """Delete everything but the migrations, and give the upper graph a new revision."""
-    await graph.run_schema(WIPE)
-
-    async def reset(tx: Tx) -> None:
-        await tx.rows(RESET)
-
-    await graph.write(reset)
 
 
 def connect(settings: Settings, server: Server) -> Graph:
@@ -166,11 +143,25 @@ def api_url(settings: Settings, neo4j_server: Server) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def api(api_url: str, service: Service, run: Run[Any]) -> Iterator[Api]:
-    """The application over a graph that holds nothing."""
+@pytest.fixture(scope="session")
+def session_api(api_url: str, session_service: Service, run: Run[Any]) -> Iterator[Api]:
+    """The application, for the whole session; tests take `api` or `module_api`."""
     with httpx.Client(base_url=api_url, timeout=60) as client:
-        yield Api(api_url, client, service, run)
+        yield Api(api_url, client, session_service, run)
+
+
+@pytest.fixture
+def api(session_api: Api, service: Service) -> Api:
+    """The application over a graph that holds nothing."""
+    assert session_api.service is service
+    return session_api
+
+
+@pytest.fixture(scope="module")
+def module_api(session_api: Api) -> Api:
+    """The application over a graph that is emptied once for a module: what it loads, its tests only read."""
+    session_api.run(wipe(session_api.service))
+    return session_api
 
 
 def repository() -> Path:

@@ -18,6 +18,7 @@ from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
+
 from tests.oracle import Step
 
 GRID = (

@@ -21,4 +21,5 @@ CREATE INDEX objection_received IF NOT EXISTS FOR (n:Objection) ON (n.received_a
 CREATE INDEX flag_status IF NOT EXISTS FOR (n:RetrainingFlag) ON (n.status, n.raised_at, n.uid);
 CREATE INDEX flag_raised IF NOT EXISTS FOR (n:RetrainingFlag) ON (n.raised_at, n.uid);
 CREATE INDEX flag_model IF NOT EXISTS FOR (n:RetrainingFlag) ON (n.model, n.raised_at, n.uid);
+CREATE INDEX caused_by_standing IF NOT EXISTS FOR ()-[c:CAUSED_BY]-() ON (c.standing_for, c.due_at);
 MERGE (r:Revision {name: 'lineage'}) ON CREATE SET r.value = randomUUID();

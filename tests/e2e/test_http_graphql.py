@@ -1,110 +1,19 @@
-"""The graph over HTTP: entities, ids, pages, roles, mutations."""
+"""The graph over HTTP: entities, ids, pages, roles; every test reads the one story of the module."""
 
-import json
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
 from consentline.gql.ids import NodeId, NodeKind, encode_id
 from tests.conftest import Api
 from tests.e2e.counting import statements_of
-
-REGISTER = """
-mutation ($input: RegisterDatasetVersionInput!) {
-  registerDatasetVersion(input: $input) {
-    datasetVersion { id number status coverage postCount manifestDigest sealedAt dataset { id key title } }
-    userErrors { code message path }
-  }
-}
-"""
-TRAIN = """
-mutation ($input: RecordTrainingInput!) {
-  recordTraining(input: $input) {
-    trainingRun { id key status purpose startedAt endedAt produced { id key trainedBy { key } } inputs { number } }
-    userErrors { code message path }
-  }
-}
-"""
-DERIVE = """
-mutation ($input: DeriveModelInput!) {
-  deriveModelVersion(input: $input) { modelVersion { key trainedBy { key } } userErrors { code message path } }
-}
-"""
-SERVE = """
-mutation ($input: ServeFeatureInput!) {
-  serveFeature(input: $input) { modelVersion { key features } userErrors { code message path } }
-}
-"""
-OBJECT = """
-mutation ($input: FileObjectionInput!) {
-  fileObjection(input: $input) {
-    objection {
-      id key status purposes platforms receivedAt dueAt overdue affectedPostCount user { key }
-      flags { totalCount edges { node { id status causeCount affectedPostCount modelVersion { key } } } }
-    }
-    userErrors { code message path }
-  }
-}
-"""
-RECEIVED = "2026-11-02T10:00:00Z"
+from tests.e2e.operations import CONTROL, ENTITIES, LONG, NODES, error_codes, load_small_story
 
 
-def post(key: str, author: str, platform: str = "FACEBOOK") -> str:
-    return json.dumps(
-        {
-            "kind": "post",
-            "key": key,
-            "author": author,
-            "platform": platform,
-            "post_kind": "POST",
-            "visibility": "PUBLIC",
-            "published_at": "2024-01-01T00:00:00Z",
-        }
-    )
-
-
-@pytest.fixture
-def story(api: Api) -> Api:
-    """Two people's posts in a dataset that trained a model, one derived from it, and a feature that this serves."""
-    user = {"kind": "user", "key": "u1", "jurisdiction": "GB", "adult_from": "2000-01-01"}
-    answer = api.ingest(json.dumps(user), post("p1", "u1"), post("p2", "u1"), post("p3", "u2"))
-    assert (answer["accepted"], answer["rejected"]) == (4, 0), answer
-    change(api, REGISTER, dataset="d", title="A dataset", coverage="COMPLETE", posts=["p1", "p2", "p3"])
-    change(
-        api,
-        TRAIN,
-        run="r1",
-        inputs=[{"dataset": "d", "number": 1}],
-        startedAt="2025-01-01T00:00:00Z",
-        endedAt="2025-02-01T00:00:00Z",
-        purpose="AI_TRAINING",
-        model="m",
-        version="1",
-    )
-    change(api, DERIVE, model="m", version="tuned", **{"from": ["m:1"]}, kind="FINE_TUNE")
-    change(api, SERVE, feature="ads", modelVersion="m:tuned")
-    return api
-
-
-def change(api: Api, mutation: str, role: str = "admin", **fields: Any) -> dict[str, Any]:
-    """The payload of a mutation that is not refused."""
-    (payload,) = api.data(mutation, {"input": fields}, role).values()
-    assert payload["userErrors"] == []
-    return payload
-
-
-def refusal(api: Api, mutation: str, **fields: Any) -> tuple[str, list[str] | None]:
-    """The code and path of the one refusal of a mutation, whose entity is null."""
-    (payload,) = api.data(mutation, {"input": fields}).values()
-    (error,) = payload["userErrors"]
-    assert error["message"]
-    assert [value for name, value in payload.items() if name != "userErrors"] == [None]
-    return error["code"], error["path"]
-
-
-def error_codes(answer: dict[str, Any]) -> set[str]:
-    return {error["extensions"]["code"] for error in answer["errors"]}
+@pytest.fixture(scope="module")
+def story(module_api: Api) -> Api:
+    load_small_story(module_api)
+    return module_api
 
 
 USAGE = """
@@ -190,31 +99,6 @@ def test_a_cursor_of_another_list_or_of_nobody_is_refused(story: Api) -> None:
     assert error_codes(story.graphql(USAGE, {"post": "p2", "after": cursor})) == {"BAD_CURSOR"}
 
 
-ENTITIES = """
-{
-  user(key: "u1") {
-    id key jurisdiction adultFrom
-    posts(first: 1) { totalCount pageInfo { hasNextPage endCursor } edges { node { key author { key } } } }
-    objections { totalCount }
-  }
-  post(key: "p1") {
-    id platform kind publishedAt deletedAt visibility author { id } eligibility { eligible reasons } usage { verdict }
-  }
-  dataset(key: "d") { id title versions { totalCount edges { node { id } } } }
-  datasetVersion(dataset: "d", number: 1) {
-    id status coverage postCount manifestDigest derivedFrom { id } generatedBy { id }
-    yes: contains(post: "p1") no: contains(post: "x")
-  }
-  trainingRun(key: "r1") { id startedFrom { id } produced { id } }
-  modelVersion(key: "m:tuned") { id model version status features flags { totalCount } }
-  eligibility(post: "p1") { eligible policy { id } }
-  lineage(kind: MODEL_VERSION, key: "m:tuned", direction: UPSTREAM) {
-    complete nodes { __typename id } edges { relation from to }
-  }
-}
-"""
-
-
 def test_everything_recorded_is_found(story: Api) -> None:
     found = story.data(ENTITIES)
 
@@ -248,6 +132,9 @@ def test_everything_recorded_is_found(story: Api) -> None:
         'post(key: "x") { id }',
         'dataset(key: "x") { id }',
         'datasetVersion(dataset: "d", number: 99) { id }',
+        'datasetVersionDiff(dataset: "d", from: 1, to: 99) { addedCount }',
+        'datasetVersionDiff(dataset: "d", from: 99, to: 1) { addedCount }',
+        'datasetVersionDiff(dataset: "x", from: 1, to: 1) { addedCount }',
         'trainingRun(key: "x") { id }',
         'modelVersion(key: "x") { id }',
         'objection(key: "x") { id }',
@@ -257,51 +144,6 @@ def test_everything_recorded_is_found(story: Api) -> None:
 )
 def test_what_is_not_recorded_is_null(story: Api, field: str) -> None:
     assert list(story.data(f"{{ {field} }}").values()) == [None]
-
-
-NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }"
-
-
-def every_id(api: Api) -> dict[str, str]:
-    """The id of one thing of every kind."""
-    policy = {
-        "kind": "policy",
-        "key": "gb",
-        "version": 1,
-        "jurisdiction": "GB",
-        "purpose": "AI_TRAINING",
-        "lawful_basis": "LEGITIMATE_INTERESTS",
-        "effective_from": "2024-01-01T00:00:00Z",
-    }
-    api.ingest(json.dumps(policy))
-    objection = change(api, OBJECT, key="o1", user="u1", receivedAt=RECEIVED)["objection"]
-    found = api.data(ENTITIES)
-    downstream = api.data(
-        '{ lineage(kind: MODEL_VERSION, key: "m:tuned", direction: DOWNSTREAM) { nodes { __typename id } } }'
-    )
-    ids = {node["__typename"]: node["id"] for node in downstream["lineage"]["nodes"]}
-    return ids | {
-        "User": found["user"]["id"],
-        "Post": found["post"]["id"],
-        "Dataset": found["dataset"]["id"],
-        "DatasetVersion": found["datasetVersion"]["id"],
-        "TrainingRun": found["trainingRun"]["id"],
-        "ModelVersion": found["modelVersion"]["id"],
-        "Policy": found["eligibility"]["policy"]["id"],
-        "Objection": objection["id"],
-        "RetrainingFlag": objection["flags"]["edges"][0]["node"]["id"],
-    }
-
-
-def test_anything_is_found_again_by_its_id(story: Api) -> None:
-    ids = every_id(story)
-    assert ids.keys() == set(NodeKind)
-
-    found = story.data(NODES, {"ids": list(ids.values())})["nodes"]
-
-    assert found == [{"__typename": kind, "id": each} for kind, each in ids.items()]
-    one = story.data("query ($id: ID!) { node(id: $id) { __typename id } }", {"id": ids["Feature"]})
-    assert one["node"] == {"__typename": "Feature", "id": ids["Feature"]}
 
 
 def test_an_id_of_nothing_recorded_is_null(story: Api) -> None:
@@ -332,6 +174,8 @@ PEOPLE_FIELDS = (
     'objection(key: "o1") { key }',
     "objections { totalCount }",
     'userUsage(user: "u1") { verdict }',
+    'user(key: "u1") { consent { status } }',
+    'user(key: "u1") { consentHistory { totalCount } }',
     f'node(id: "{encode_id(NodeId(NodeKind.USER, "u1"))}") {{ id }}',
     f'node(id: "{encode_id(NodeId(NodeKind.OBJECTION, "o1"))}") {{ id }}',
 )
@@ -366,159 +210,14 @@ def test_people_in_a_list_of_nodes_are_forbidden_in_their_place(story: Api) -> N
     assert error_codes(answer) == {"FORBIDDEN"}
 
 
-MUTATIONS: dict[str, tuple[str, set[str]]] = {
-    'registerDatasetVersion(input: {dataset: "x", coverage: UNDOCUMENTED})': ("datasetVersion", {"ml"}),
-    'withdrawDatasetVersion(input: {dataset: "x", number: 1, reason: "r"})': ("datasetVersion", {"ml"}),
-    'recordTraining(input: {run: "x", inputs: [], startedAt: "2025-01-01T00:00:00Z"})': ("trainingRun", {"ml"}),
-    'deriveModelVersion(input: {model: "x", version: "1", from: ["y"], kind: MERGE})': ("modelVersion", {"ml"}),
-    'serveFeature(input: {feature: "x", modelVersion: "y"})': ("modelVersion", {"ml"}),
-    'fileObjection(input: {key: "x", user: "u", receivedAt: "2026-11-02T10:00:00Z"})': (
-        "objection",
-        {"compliance", "service"},
-    ),
-    'decideObjection(input: {key: "x", uphold: true})': ("objection", {"compliance", "service"}),
-    'withdrawObjection(input: {key: "x"})': ("objection", {"compliance", "service"}),
-    'acknowledgeFlag(input: {flag: "x"})': ("flag", {"ml", "compliance", "service"}),
-}
-
-
-@pytest.mark.parametrize("mutation", MUTATIONS)
-def test_each_mutation_is_for_the_roles_that_may(api: Api, mutation: str) -> None:
-    entity, allowed = MUTATIONS[mutation]
-    for role in ("ml", "compliance", "service", "auditor", "admin"):
-        answer = api.graphql(f"mutation {{ {mutation} {{ {entity} {{ id }} userErrors {{ code }} }} }}", role=role)
-        if role in allowed | {"admin"}:
-            assert "errors" not in answer, (role, answer)
-        else:
-            assert (error_codes(answer), answer["data"]) == ({"FORBIDDEN"}, None), role
-
-
-def test_an_objection_raises_flags_and_stops_use(story: Api) -> None:
-    payload = change(story, OBJECT, "compliance", key="o1", user="u1", receivedAt=RECEIVED)
-
-    objection = payload["objection"]
-    assert (objection["status"], objection["user"]["key"], objection["affectedPostCount"]) == ("PENDING", "u1", 2)
-    assert objection["purposes"] == ["AI_TRAINING"]
-    assert objection["platforms"] == []
-    assert objection["receivedAt"] == RECEIVED
-    flags = [edge["node"] for edge in objection["flags"]["edges"]]
-    assert {flag["modelVersion"]["key"] for flag in flags} == {"m:1", "m:tuned"}
-    assert {(flag["status"], flag["causeCount"], flag["affectedPostCount"]) for flag in flags} == {("OPEN", 1, 2)}
-    reasons = story.data('{ eligibility(post: "p1") { reasons } }')["eligibility"]["reasons"]
-    assert "OBJECTION_PENDING" in reasons
-    assert change(story, OBJECT, "service", key="o1", user="u1", receivedAt=RECEIVED) == payload
-
-
-def test_a_flag_is_taken_up(story: Api) -> None:
-    objection = change(story, OBJECT, key="o1", user="u1", receivedAt=RECEIVED)["objection"]
-    flag_id = objection["flags"]["edges"][0]["node"]["id"]
-    mutation = """mutation ($input: AcknowledgeFlagInput!) {
-      acknowledgeFlag(input: $input) { flag { id status resolution } userErrors { code message path } } }"""
-
-    flag = change(story, mutation, "ml", flag=flag_id)["flag"]
-
-    assert flag == {"id": flag_id, "status": "ACKNOWLEDGED", "resolution": None}
-    listed = story.data("{ retrainingFlags(status: ACKNOWLEDGED) { totalCount edges { node { id } } } }", role="ml")
-    assert listed["retrainingFlags"] == {"totalCount": 1, "edges": [{"node": {"id": flag_id}}]}
-    assert refusal(story, mutation, flag="nonsense") == ("BAD_ID", ["flag"])
-    assert refusal(story, mutation, flag=encode_id(NodeId(NodeKind.POST, "p1"))) == ("BAD_ID", ["flag"])
-
-
-def test_objections_are_listed_decided_and_withdrawn(story: Api) -> None:
-    decide = """mutation ($input: DecideObjectionInput!) {
-      decideObjection(input: $input) { objection { status decidedAt grounds } userErrors { code message path } } }"""
-    withdraw = """mutation ($input: WithdrawObjectionInput!) {
-      withdrawObjection(input: $input) { objection { status } userErrors { code message path } } }"""
-    for number in range(3):
-        received = f"2026-11-0{number + 1}T10:00:00Z"
-        change(story, OBJECT, key=f"o{number}", user="u1", receivedAt=received)
-
-    assert refusal(story, decide, key="o0", uphold=False) == ("GROUNDS_REQUIRED", ["grounds"])
-    assert change(story, decide, key="o0", uphold=True)["objection"]["status"] == "UPHELD"
-    assert change(story, withdraw, key="o1")["objection"]["status"] == "WITHDRAWN"
-
-    listed = story.data("{ objections(first: 2) { totalCount edges { cursor node { key status } } } }")["objections"]
-    assert listed["totalCount"] == 3
-    assert [edge["node"]["key"] for edge in listed["edges"]] == ["o0", "o1"]
-    after = listed["edges"][1]["cursor"]
-    rest = story.data(f'{{ objections(first: 2, after: "{after}") {{ edges {{ node {{ key }} }} }} }}')
-    assert rest["objections"]["edges"] == [{"node": {"key": "o2"}}]
-    pending = story.data("{ objections(status: PENDING) { totalCount } }")["objections"]
-    assert pending["totalCount"] == 1
-    assert error_codes(story.graphql(f'{{ objections(status: PENDING, after: "{after}") {{ totalCount }} }}')) == {
-        "BAD_CURSOR"
-    }
-
-
-LONG, CONTROL = "x" * 257, "a\u0007b"
-
-
-@pytest.mark.parametrize(
-    ("key", "code"), [(LONG, "KEY_TOO_LONG"), ("", "KEY_EMPTY"), (CONTROL, "KEY_CONTROL_CHARACTER")]
-)
-def test_keys_that_no_key_may_be(api: Api, key: str, code: str) -> None:
-    moment = "2026-11-02T10:00:00Z"
-    assert refusal(api, OBJECT, key=key, user="u", receivedAt=moment) == (code, ["key"])
-    assert refusal(api, OBJECT, key="o", user=key, receivedAt=moment) == (code, ["user"])
-    assert refusal(api, OBJECT, key="o", user="u", receivedAt=moment, platforms=[key]) == (code, ["platforms"])
-    assert refusal(api, REGISTER, dataset=key, coverage="UNDOCUMENTED") == (code, ["dataset"])
-    assert refusal(api, REGISTER, dataset="d", coverage="COMPLETE", posts=["p", key]) == (code, ["posts"])
-    assert refusal(api, TRAIN, run=key, inputs=[], startedAt=moment) == (code, ["run"])
-    assert refusal(api, DERIVE, model=key, version="1", kind="MERGE", **{"from": ["a"]}) == (code, ["model"])
-    assert refusal(api, SERVE, feature=key, modelVersion="m:1") == (code, ["feature"])
-    assert api.data('{ objections { totalCount } dataset(key: "d") { id } }') == {
-        "objections": {"totalCount": 0},
-        "dataset": None,
-    }
-
-
 @pytest.mark.parametrize("key", [LONG, "", CONTROL, "\u0000", "<script>"])
-def test_any_key_may_be_asked_about(api: Api, key: str) -> None:
+def test_any_key_may_be_asked_about(story: Api, key: str) -> None:
     query = """query ($k: String!) { post(key: $k) { id } user(key: $k) { id } postUsage(post: $k) { verdict } }"""
 
-    assert api.data(query, {"k": key}) == {"post": None, "user": None, "postUsage": {"verdict": "NOT_USED"}}
-
-
-@pytest.mark.parametrize("key", ["<img src=x onerror=alert(1)>", "'}) DETACH DELETE n //", "`$key`", "пост 😀"])
-def test_html_cypher_and_any_script_in_keys_are_plain_text(api: Api, key: str) -> None:
-    change(api, REGISTER, dataset=key, coverage="COMPLETE", posts=[key])
-
-    found = api.data(
-        "query ($k: String!) { dataset(key: $k) { id key } datasetVersion(dataset: $k, number: 1)"
-        " { contains(post: $k) } post(key: $k) { key } }",
-        {"k": key},
-    )
-
-    assert found["dataset"]["key"] == found["post"]["key"] == key
-    assert found["datasetVersion"]["contains"] is True
-    assert api.data(NODES, {"ids": [found["dataset"]["id"]]})["nodes"] == [
-        {"__typename": "Dataset", "id": found["dataset"]["id"]}
-    ]
-
-
-def test_refusals_of_the_records(story: Api) -> None:
-    started = "2025-01-01T00:00:00Z"
-    assert refusal(story, REGISTER, dataset="d", number=1, coverage="COMPLETE", posts=["other"]) == (
-        "VERSION_NUMBER_TAKEN",
-        ["number"],
-    )
-    assert refusal(story, TRAIN, run="r2", inputs=[{"dataset": "d", "number": 9}], startedAt=started) == (
-        "VERSION_NOT_FOUND",
-        ["inputs"],
-    )
-    code, path = refusal(story, DERIVE, model="m", version="1", kind="MERGE", **{"from": ["m:tuned"]})
-    assert (code, path) == ("DERIVATION_CYCLE", ["from"])
-    assert refusal(story, OBJECT, key="o", user="u", receivedAt="2999-01-01T00:00:00Z") == (
-        "TIME_IN_FUTURE",
-        ["receivedAt"],
-    )
+    assert story.data(query, {"k": key}) == {"post": None, "user": None, "postUsage": {"verdict": "NOT_USED"}}
 
 
 NOT_IMPLEMENTED = {
-    'query { datasetVersionDiff(dataset: "d", from: 1, to: 2) { addedCount } }': "datasetVersionDiff",
-    'query { userUsage(user: "u1") { verdict } }': "userUsage",
-    'query { user(key: "u1") { consent { status } } }': "User.consent",
-    'query { user(key: "u1") { consentHistory { totalCount } } }': "User.consentHistory",
     'query { datasetVersion(dataset: "d", number: 1) { ineligibleCount } }': "ineligibleCount",
     'mutation { buildDatasetVersion(input: {dataset: "d"}) { datasetVersion { id } } }': "buildDatasetVersion",
     'mutation { authorizeTraining(input: {run: "r", inputs: []}) { trainingRun { id } } }': "authorizeTraining",
@@ -528,13 +227,8 @@ NOT_IMPLEMENTED = {
     ),
     'mutation { failTraining(input: {run: "r", reason: "x"}) { trainingRun { id } } }': "failTraining",
     'mutation { cancelTraining(input: {run: "r"}) { trainingRun { id } } }': "cancelTraining",
-    'mutation { extendObjection(input: {key: "o", reason: "x"}) { objection { id } } }': "extendObjection",
     'mutation { requestErasure(input: {key: "e", user: "u", receivedAt: "2026-01-01T00:00:00Z"})'
     " { affectedPostCount } }": "requestErasure",
-    'mutation { scheduleRetraining(input: {flag: "f", plannedFor: "2027-01-01T00:00:00Z"}) { flag { id } } }': (
-        "scheduleRetraining"
-    ),
-    'mutation { resolveFlag(input: {flag: "f", resolution: RETIRED}) { flag { id } } }': "resolveFlag",
     "subscription { retrainingFlagChanged { id } }": "retrainingFlagChanged",
     "subscription { objectionChanged { id } }": "objectionChanged",
 }
@@ -556,6 +250,12 @@ COSTS = {
     '{ a: modelVersion(key: "m:1") { trainedBy { inputs { number } } } b: trainingRun(key: "r1") { key } }': 1,
     '{ a: post(key: "p1") { key author { key } } b: post(key: "p1") { platform } }': 1,
     '{ lineage(kind: MODEL_VERSION, key: "m:tuned", direction: UPSTREAM) { nodes { id } edges { from } } }': 3,
+    '{ userUsage(user: "u1") { verdict usedPostCount modelVersions { key } } }': 3,
+    '{ userUsage(user: "u1") { posts { edges { node { postKey uses { totalCount } } } } } }': 4,
+    '{ user(key: "u1") { consent { status } } }': 4,
+    '{ user(key: "u1") { consentHistory { totalCount } } }': 5,
+    '{ datasetVersionDiff(dataset: "d", from: 1, to: 1) { addedCount removedCount } }': 5,
+    '{ datasetVersionDiff(dataset: "d", from: 1, to: 1) { added { edges { node { key author { key } } } } } }': 4,
 }
 
 

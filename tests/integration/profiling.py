@@ -82,9 +82,9 @@ class Operation:
         """The database hits of the whole operation."""
         return sum(profile.hits for profile in self.profiles)
 
-    def hits_of(self, statement: str) -> int:
-        """The database hits of one of its statements, however often it was sent."""
-        return sum(profile.hits for profile in self.profiles if profile.statement == statement)
+    def hits_without(self, statements: frozenset[str]) -> int:
+        """The database hits of everything but these statements."""
+        return sum(profile.hits for profile in self.profiles if profile.statement not in statements)
 
 
 class ProfilingGraph(Graph):

@@ -1,4 +1,4 @@
-"""The product and the oracle give the same answers, whatever was recorded in whatever order, now and as known before."""
+"""The product and the oracle agree, whatever was recorded in whatever order, now and as known before."""
 
 import dataclasses
 from collections.abc import Callable, Coroutine, Mapping
@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from consentline.usecases import consent, person_usage
 from consentline.usecases.service import Service
+from tests.graphs import wipe
 from tests.integration import replay
-from tests.integration.graphs import wipe
 from tests.oracle import Oracle, PostUsage
 from tests.scenarios import PEOPLE, Scenario, questions, scenarios
 

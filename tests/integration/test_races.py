@@ -17,7 +17,7 @@ from consentline.domain.training import DerivationKind
 from consentline.usecases import datasets, flags, members, objections, training
 from consentline.usecases.ingest import ingest
 from consentline.usecases.service import Service
-from tests.integration.graphs import wipe
+from tests.graphs import wipe
 from tests.oracle import micros
 
 Run = Callable[[Coroutine[Any, Any, None]], None]

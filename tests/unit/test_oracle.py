@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+
 from tests.oracle import ACCEPTED, REFUSED, UNCHANGED, Oracle, Step, due_at, instant, micros
 from tests.scenarios import NEVER_MENTIONED, PURPOSES, Scenario, questions, reorderings, scenarios
 

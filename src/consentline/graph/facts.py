@@ -9,7 +9,6 @@ from typing import LiteralString, NamedTuple, TypeVar
 
 from consentline.graph.session import Tx
 
-
 T = TypeVar("T")
 
 

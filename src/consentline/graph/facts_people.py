@@ -115,8 +115,11 @@ CREATE (u)-[:SERVED {served_at: row[3], seen_at: row[4], recorded_at: $now}]->(n
 
 ADD_SEEN: LiteralString = """
 UNWIND $rows AS row
-MATCH (:User {key: row[0]})-[s:SERVED {served_at: row[3]}]->(:Notice {key: row[1], version: row[2]})
-SET s.seen_at = row[4]
+MATCH (u:User {key: row[0]})
+WITH u, row[1] AS notice, row[2] AS version, row[3] AS served_at, row[4] AS seen_at
+MATCH (u)-[s:SERVED {served_at: served_at}]->(n:Notice)
+WHERE n.key = notice AND n.version = version
+SET s.seen_at = seen_at
 """
 
 

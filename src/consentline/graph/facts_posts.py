@@ -121,8 +121,9 @@ SET a.until = $now
 LINK_AUTHORS: LiteralString = """
 UNWIND $rows AS row
 MATCH (p:Post {key: row[0]})
-MATCH (u:User {key: row[1]})
-CREATE (p)-[:AUTHORED_BY {recorded_at: $now, until: row[3], reason: row[2]}]->(u)
+WITH p, row[1] AS author, row[2] AS reason, row[3] AS until
+MATCH (u:User {key: author})
+CREATE (p)-[:AUTHORED_BY {recorded_at: $now, until: until, reason: reason}]->(u)
 """
 
 
@@ -149,7 +150,8 @@ SET d.until = $now
 LINK_DEPICTED: LiteralString = """
 UNWIND $rows AS row
 MATCH (p:Post {key: row[0]})
-MATCH (u:User {key: row[1]})
+WITH p, row[1] AS user
+MATCH (u:User {key: user})
 CREATE (p)-[:DEPICTS {recorded_at: $now}]->(u)
 """
 

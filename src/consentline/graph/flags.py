@@ -1,6 +1,7 @@
 """Retraining flags and their causes: one open flag a model version, written only under the upper graph's guard."""
 
 import uuid
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString, NamedTuple
 
@@ -44,34 +45,47 @@ async def standing_causes(tx: Tx, objections: Sequence[str]) -> list[Standing]:
 RAISE: LiteralString = """
 UNWIND $rows AS row
 MATCH (m:ModelVersion {key: row.model})
-MATCH (o:Objection {key: row.objection})
 MERGE (f:RetrainingFlag {open_for: row.model})
 ON CREATE SET f.uid = row.uid, f.model = row.model, f.status = 'OPEN', f.raised_at = $now, f.due_at = row.due_at
 MERGE (f)-[:FLAGS]->(m)
-CREATE (f)-[:CAUSED_BY {kind: row.kind, posts: row.posts, due_at: row.due_at, recorded_at: $now}]->(o)
+WITH row, f
+MATCH (o:Objection {key: row.objection})
+CREATE (f)-[:CAUSED_BY {
+  kind: row.kind, posts: row.posts, due_at: row.due_at, recorded_at: $now, standing_for: f.uid
+}]->(o)
 """
 
+# By objection: an objection has few causes, a flag may have very many.
 UPDATE: LiteralString = """
-UNWIND $rows AS row
-MATCH (f:RetrainingFlag {open_for: row.model})-[c:CAUSED_BY {kind: row.kind}]->(:Objection {key: row.objection})
+UNWIND $objections AS each
+MATCH (:Objection {key: each.key})<-[c:CAUSED_BY]-(f:RetrainingFlag)
 WHERE c.dropped_at IS NULL
-SET c.posts = row.posts, c.due_at = row.due_at
+WITH c, each.causes[c.kind + ' ' + f.open_for] AS cause
+WHERE cause IS NOT NULL
+SET c.posts = cause[0], c.due_at = cause[1]
 """
 
 DROP: LiteralString = """
-UNWIND $rows AS row
-MATCH (f:RetrainingFlag {open_for: row.model})-[c:CAUSED_BY {kind: row.kind}]->(:Objection {key: row.objection})
-WHERE c.dropped_at IS NULL
+UNWIND $objections AS each
+MATCH (:Objection {key: each.key})<-[c:CAUSED_BY]-(f:RetrainingFlag)
+WHERE c.dropped_at IS NULL AND c.kind + ' ' + f.open_for IN each.causes
 SET c.dropped_at = $now
+REMOVE c.standing_for
 """
 
+# The earliest standing cause comes from the index, so that the ten thousandth objection costs what the first did.
 SETTLE: LiteralString = """
 UNWIND $models AS model
 MATCH (f:RetrainingFlag {open_for: model})
-WITH f, [(f)-[c:CAUSED_BY]->() WHERE c.dropped_at IS NULL | c.due_at] AS dues
-WITH f, reduce(first = null, due IN dues | CASE WHEN first IS NULL OR due < first THEN due ELSE first END) AS due_at
+CALL (f) {
+  MATCH ()-[c:CAUSED_BY]->()
+  USING INDEX c:CAUSED_BY(standing_for, due_at)
+  WHERE c.standing_for = f.uid AND c.due_at >= -9223372036854775808
+  WITH c ORDER BY c.standing_for, c.due_at LIMIT 1
+  RETURN head(collect(c.due_at)) AS due_at
+}
 SET f.due_at = coalesce(due_at, f.due_at)
-WITH f WHERE due_at IS NULL
+WITH f, due_at WHERE due_at IS NULL
 SET f.status = 'RESOLVED', f.resolution = 'NOT_REQUIRED', f.justification = $justification, f.resolved_at = $now
 REMOVE f.open_for
 """
@@ -90,28 +104,25 @@ async def write_causes(
     A model version without an open flag gets one; a flag none of whose causes is left is resolved as not required.
     """
     if raised:
-        await tx.rows(
-            RAISE, rows=[_row(each, *raised[each], uid=str(uuid.uuid4())) for each in sorted(raised)], now=now
-        )
+        rows = [
+            {**each._asdict(), "posts": posts, "due_at": due_at, "uid": str(uuid.uuid4())}
+            for each, (posts, due_at) in sorted(raised.items())
+        ]
+        await tx.rows(RAISE, rows=rows, now=now)
     if changed:
-        await tx.rows(UPDATE, rows=[_row(each, *changed[each]) for each in sorted(changed)])
+        updates: defaultdict[str, dict[str, tuple[int, Instant]]] = defaultdict(dict)
+        for each, what in changed.items():
+            updates[each.objection][f"{each.kind} {each.model}"] = what
+        await tx.rows(UPDATE, objections=[{"key": key, "causes": causes} for key, causes in sorted(updates.items())])
     if dropped:
-        rows = [{"model": each.model, "objection": each.objection, "kind": each.kind} for each in sorted(dropped)]
-        await tx.rows(DROP, rows=rows, now=now)
+        drops: defaultdict[str, list[str]] = defaultdict(list)
+        for each in dropped:
+            drops[each.objection].append(f"{each.kind} {each.model}")
+        objections = [{"key": key, "causes": causes} for key, causes in sorted(drops.items())]
+        await tx.rows(DROP, objections=objections, now=now)
     models = sorted({each.model for each in (*raised, *changed, *dropped)})
     if models:
         await tx.rows(SETTLE, models=models, justification=CAUSES_WITHDRAWN, now=now)
-
-
-def _row(cause: Cause, posts: int, due_at: Instant, **more: str) -> dict[str, str | int]:
-    return {
-        "model": cause.model,
-        "objection": cause.objection,
-        "kind": cause.kind,
-        "posts": posts,
-        "due_at": due_at,
-        **more,
-    }
 
 
 FIND: LiteralString = """
@@ -131,20 +142,47 @@ async def _find_all(tx: Tx, uids: Sequence[str]) -> list[RetrainingFlag]:
     return [_flag(row) for row in (await tx.get(FIND, uids=list(uids)))["rows"]]
 
 
-PAGE: LiteralString = """
-CALL () {
-  MATCH (f:RetrainingFlag)
-  WHERE ($status IS NULL OR f.status = $status) AND ($model IS NULL OR f.model = $model)
-  RETURN count(f) AS total
-}
-CALL () {
-  MATCH (f:RetrainingFlag)
-  WHERE ($status IS NULL OR f.status = $status) AND ($model IS NULL OR f.model = $model)
-    AND f.raised_at >= $after AND (f.raised_at > $after OR f.uid > $uid)
-  WITH f ORDER BY f.raised_at, f.uid LIMIT $most
-  RETURN collect(f.uid) AS uids
-}
-RETURN total, uids
+# Each list has its index, pinned: one statement for every filter would make the planner scan, and so would an OR.
+PAGE_OF_ALL: LiteralString = """
+RETURN COUNT { MATCH (f:RetrainingFlag) } AS total,
+  COLLECT {
+    MATCH (f:RetrainingFlag)
+    USING INDEX f:RetrainingFlag(raised_at, uid)
+    WHERE f.raised_at >= $after AND f.uid >= ''
+      AND CASE WHEN f.raised_at = $after THEN f.uid > $uid ELSE true END
+    RETURN f.uid ORDER BY f.raised_at, f.uid LIMIT $most
+  } AS uids
+"""
+
+PAGE_OF_STATUS: LiteralString = """
+RETURN COUNT {
+    MATCH (f:RetrainingFlag)
+    USING INDEX f:RetrainingFlag(status, raised_at, uid)
+    WHERE f.status = $status AND f.raised_at >= -9223372036854775808 AND f.uid >= ''
+  } AS total,
+  COLLECT {
+    MATCH (f:RetrainingFlag)
+    USING INDEX f:RetrainingFlag(status, raised_at, uid)
+    WHERE f.status = $status AND f.raised_at >= $after AND f.uid >= ''
+      AND CASE WHEN f.raised_at = $after THEN f.uid > $uid ELSE true END
+    RETURN f.uid ORDER BY f.status, f.raised_at, f.uid LIMIT $most
+  } AS uids
+"""
+
+PAGE_OF_MODEL: LiteralString = """
+RETURN COUNT {
+    MATCH (f:RetrainingFlag)
+    USING INDEX f:RetrainingFlag(model, raised_at, uid)
+    WHERE f.model = $model AND f.raised_at >= -9223372036854775808 AND f.uid >= ''
+      AND coalesce($status, f.status) = f.status
+  } AS total,
+  COLLECT {
+    MATCH (f:RetrainingFlag)
+    USING INDEX f:RetrainingFlag(model, raised_at, uid)
+    WHERE f.model = $model AND f.raised_at >= $after AND f.uid >= '' AND coalesce($status, f.status) = f.status
+      AND CASE WHEN f.raised_at = $after THEN f.uid > $uid ELSE true END
+    RETURN f.uid ORDER BY f.model, f.raised_at, f.uid LIMIT $most
+  } AS uids
 """
 
 PAGE_OF_OBJECTION: LiteralString = """
@@ -159,7 +197,13 @@ RETURN size(found) AS total,
 
 async def page(tx: Tx, status: FlagStatus | None, model: str | None, request: PageRequest) -> Page[RetrainingFlag]:
     """Flags by the time they were raised, then uid."""
-    return await _page(tx, await tx.get(PAGE, status=status, model=model, **_after(request)), request)
+    if model is not None:
+        row = await tx.get(PAGE_OF_MODEL, model=model, status=status, **_after(request))
+    elif status is not None:
+        row = await tx.get(PAGE_OF_STATUS, status=status, **_after(request))
+    else:
+        row = await tx.get(PAGE_OF_ALL, **_after(request))
+    return await _page(tx, row, request)
 
 
 async def page_of_objection(tx: Tx, objection: str, request: PageRequest) -> Page[RetrainingFlag]:

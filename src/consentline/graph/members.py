@@ -1,6 +1,6 @@
 """Membership of posts in dataset versions, kept as intervals over shards: writing costs what changes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import LiteralString, NamedTuple
 
 from consentline.domain import shards
@@ -121,9 +121,24 @@ async def add(tx: Tx, guard: DatasetGuard, number: int, posts: Sequence[Candidat
         growth[shards.shard_key(family_of[post], 0)] += 1
     rows = [[shard, len(by_shard.get(shard, ())), growth.get(shard, 0)] for shard in sorted(growth | by_shard)]
     await tx.rows(SHARDS, dataset=guard.key, shards=rows)
-    await tx.rows(ADD, dataset=guard.key, number=number, rows=[[shard, by_shard[shard]] for shard in sorted(by_shard)])
+    for batch in _batches(by_shard):
+        await tx.rows(ADD, dataset=guard.key, number=number, rows=batch)
     await tx.rows(PLACED, dataset=guard.key, count=len(posts))
     return guard._replace(placed=guard.placed + len(posts))
+
+
+def _batches(by_shard: Mapping[str, list[str]]) -> Iterator[list[tuple[str, list[str]]]]:
+    """The shards with their posts, in statements of bounded size: a statement's rows are held in memory."""
+    batch: list[tuple[str, list[str]]] = []
+    held = 0
+    for shard in sorted(by_shard):
+        batch.append((shard, by_shard[shard]))
+        held += len(by_shard[shard])
+        if held >= _BATCH:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
 
 
 CLOSE: LiteralString = """
@@ -144,8 +159,11 @@ DELETE m
 
 async def remove(tx: Tx, dataset: str, number: int, posts: Sequence[str]) -> None:
     """End the posts' open intervals at `number`; one that began there never was."""
-    await tx.rows(CLOSE, dataset=dataset, number=number, posts=sorted(posts))
-    await tx.rows(UNDO, dataset=dataset, number=number, posts=sorted(posts))
+    ordered = sorted(posts)
+    for begin in range(0, len(ordered), _BATCH):
+        batch = ordered[begin : begin + _BATCH]
+        await tx.rows(CLOSE, dataset=dataset, number=number, posts=batch)
+        await tx.rows(UNDO, dataset=dataset, number=number, posts=batch)
 
 
 CLOSE_ALL: LiteralString = """

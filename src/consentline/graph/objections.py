@@ -125,7 +125,9 @@ async def of_people(tx: Tx, people: Sequence[str]) -> list[Objection]:
 
 LIVE_OBJECTORS: LiteralString = """
 UNWIND ['PENDING', 'UPHELD'] AS status
-MATCH (o:Objection {status: status})-[:FILED_BY]->(u:User)
+MATCH (o:Objection)-[:FILED_BY]->(u:User)
+USING INDEX o:Objection(status, received_at, key)
+WHERE o.status = status AND o.received_at >= -9223372036854775808 AND o.key >= ''
 RETURN collect(DISTINCT u.key) AS people
 """
 
@@ -198,22 +200,46 @@ async def affected_post_count(tx: Tx, objection: Objection) -> int:
     return row["posts"]
 
 
-LIST: LiteralString = """
-CALL () {
-  MATCH (o:Objection)
-  WHERE ($status IS NULL OR o.status = $status)
-    AND ($overdue IS NULL OR (o.status = 'PENDING' AND coalesce(o.extended_to, o.due_at) < $now) = $overdue)
-  RETURN count(o) AS total
-}
-CALL () {
-  MATCH (o:Objection)
-  WHERE ($status IS NULL OR o.status = $status)
-    AND ($overdue IS NULL OR (o.status = 'PENDING' AND coalesce(o.extended_to, o.due_at) < $now) = $overdue)
-    AND o.received_at >= $after AND (o.received_at > $after OR o.key > $key)
-  WITH o ORDER BY o.received_at, o.key LIMIT $most
-  RETURN collect(o.key) AS keys
-}
-RETURN total, keys
+# Each list has its index, pinned: one statement for every filter would make the planner scan, and so would an OR.
+COUNT_ALL: LiteralString = """
+MATCH (o:Objection) RETURN count(o) AS total
+"""
+
+COUNT_OF_STATUS: LiteralString = """
+MATCH (o:Objection)
+USING INDEX o:Objection(status, received_at, key)
+WHERE o.status = $status AND o.received_at >= -9223372036854775808 AND o.key >= ''
+RETURN count(o) AS total
+"""
+
+COUNT_OVERDUE: LiteralString = """
+MATCH (o:Objection)
+USING INDEX o:Objection(status, received_at, key)
+WHERE o.status = 'PENDING' AND o.received_at >= -9223372036854775808 AND o.key >= ''
+  AND coalesce(o.extended_to, o.due_at) < $now
+RETURN count(o) AS total
+"""
+
+LIST_ALL: LiteralString = """
+MATCH (o:Objection)
+USING INDEX o:Objection(received_at, key)
+WHERE o.received_at >= $after AND o.key >= ''
+  AND CASE WHEN o.received_at = $after THEN o.key > $key ELSE true END
+  AND CASE WHEN $overdue IS NULL THEN true
+           ELSE (o.status = 'PENDING' AND coalesce(o.extended_to, o.due_at) < $now) = $overdue END
+WITH o.key AS key ORDER BY o.received_at, o.key LIMIT $most
+RETURN collect(key) AS keys
+"""
+
+LIST_OF_STATUS: LiteralString = """
+MATCH (o:Objection)
+USING INDEX o:Objection(status, received_at, key)
+WHERE o.status = $status AND o.received_at >= $after AND o.key >= ''
+  AND CASE WHEN o.received_at = $after THEN o.key > $key ELSE true END
+  AND CASE WHEN $overdue IS NULL THEN true
+           ELSE (o.status = 'PENDING' AND coalesce(o.extended_to, o.due_at) < $now) = $overdue END
+WITH o.key AS key ORDER BY o.status, o.received_at, o.key LIMIT $most
+RETURN collect(key) AS keys
 """
 
 
@@ -221,17 +247,24 @@ async def page(
     tx: Tx, status: ObjectionStatus | None, overdue: bool | None, now: Instant, request: PageRequest
 ) -> Page[Objection]:
     """Objections by the time of receipt, then key."""
+    pending = ObjectionStatus.PENDING
+    if overdue and status not in (None, pending):
+        return page_from([], _position, request, 0)
+    total = await _count(tx, status)
+    if overdue is not None and status in (None, pending):
+        late = (await tx.get(COUNT_OVERDUE, now=now))["total"]
+        total = late if overdue else total - late
     after, key = request.after or (ALWAYS, "")
-    row = await tx.get(
-        LIST,
-        status=status,
-        overdue=overdue,
-        now=now,
-        after=after,
-        key=key,
-        most=request.first + 1,
-    )
-    return page_from(await _in_order(tx, row["keys"]), _position, request, row["total"])
+    cut: dict[str, Any] = {"after": after, "key": key, "most": request.first + 1, "overdue": overdue, "now": now}
+    wanted = pending if overdue else status
+    row = await (tx.get(LIST_ALL, **cut) if wanted is None else tx.get(LIST_OF_STATUS, status=wanted, **cut))
+    return page_from(await _in_order(tx, row["keys"]), _position, request, total)
+
+
+async def _count(tx: Tx, status: ObjectionStatus | None) -> int:
+    if status is None:
+        return (await tx.get(COUNT_ALL))["total"]
+    return (await tx.get(COUNT_OF_STATUS, status=status))["total"]
 
 
 LIST_OF_PERSON: LiteralString = """

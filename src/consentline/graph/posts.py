@@ -137,18 +137,11 @@ async def summaries(tx: Tx, keys: Sequence[str]) -> dict[str, PostSummary]:
 
 
 OF_PERSON: LiteralString = """
-CALL () {
-  MATCH (:User {key: $user})<-[a:AUTHORED_BY]-(p:Post)
-  WHERE a.until IS NULL AND p.described_at IS NOT NULL
-  RETURN count(p) AS total
-}
-CALL () {
-  MATCH (:User {key: $user})<-[a:AUTHORED_BY]-(p:Post)
-  WHERE a.until IS NULL AND p.described_at IS NOT NULL AND p.key > $after
-  WITH p.key AS key ORDER BY key LIMIT $most
-  RETURN collect(key) AS keys
-}
-RETURN total, keys
+MATCH (:User {key: $user})<-[a:AUTHORED_BY]-(p:Post)
+WHERE a.until IS NULL AND p.described_at IS NOT NULL
+WITH p.key AS key ORDER BY key
+WITH collect(key) AS found
+RETURN size(found) AS total, [key IN found WHERE key > $after][..$most] AS keys
 """
 
 

@@ -134,6 +134,10 @@ def _mapped_errors() -> Generator[None]:
         code = error.code or ""
         if any(part in code for part in _OUT_OF_TIME):
             raise DatabaseUnavailableError("the database did not answer in time; nothing was changed") from error
+        if "OutOfMemory" in code:
+            raise DatabaseUnavailableError(
+                "the transaction needs more memory than the database grants one; nothing was changed"
+            ) from error
         if error.is_retryable() or any(part in code for part in _GONE):
             raise DatabaseUnavailableError("the database cannot serve this now; try again") from error
         raise

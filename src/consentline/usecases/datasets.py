@@ -20,6 +20,9 @@ from consentline.graph import differences, members, upper
 from consentline.graph.session import Tx
 from consentline.usecases.service import Service
 
+MOST_LISTED = 100_000
+"""How many posts one registration lists: it is one transaction, held in the database's memory (about 4 KB a post)."""
+
 
 @dataclass(frozen=True, slots=True)
 class RegisterVersion:
@@ -161,6 +164,12 @@ def get_version(lineage: Lineage, ref: VersionRef, path: tuple[str, ...] = ("dat
 
 def _check_shape(command: RegisterVersion) -> None:
     complete = command.coverage is Coverage.COMPLETE
+    if command.posts is not None and len(command.posts) > MOST_LISTED:
+        raise InvalidInputError(
+            f"more than {MOST_LISTED} posts: register without posts, send member records, then a seal",
+            code="TOO_MANY_POSTS",
+            path=("posts",),
+        )
     refusals = (
         (command.posts is not None and not complete, "posts", "only a COMPLETE version lists its posts"),
         (

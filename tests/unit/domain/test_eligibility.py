@@ -31,6 +31,7 @@ from tests.unit.domain.factories import (
 R = Reason
 UPHELD, REFUSED, WITHDRAWN = ObjectionStatus.UPHELD, ObjectionStatus.REFUSED, ObjectionStatus.WITHDRAWN
 
+PLAIN = policy()
 CONSENT = policy(lawful_basis=LawfulBasis.CONSENT, assessment=None)
 NOTICED = policy(notice_required=True, objection_window_days=7)
 
@@ -40,7 +41,7 @@ class Case:
     name: str
     post: PostFacts
     reasons: Sequence[Reason] = ()
-    policy: Policy | None = policy()
+    policy: Policy | None = PLAIN
     at: int = NOW
     known_at: int = NOW
 

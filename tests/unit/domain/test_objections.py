@@ -9,6 +9,7 @@ from consentline.domain.objections import (
     ObjectionFacts,
     ObjectionStatus,
     check_decision,
+    check_extension,
     check_intake,
     check_withdrawal,
 )
@@ -124,6 +125,12 @@ def decide(
     )
 
 
+def extend(
+    status: ObjectionStatus = PENDING, *, reason: str = "complex", now: int = NOW, extended_to: int | None = None
+) -> None:
+    check_extension(filed(status=status, due=NOW, extended_to=extended_to), reason=reason, now=now)
+
+
 DECIDED_ALREADY = ("OBJECTION_ALREADY_DECIDED", ("key",))
 REFUSALS = (
     Refusal(
@@ -187,6 +194,37 @@ REFUSALS = (
         for uphold in (True, False)
         for when, told in (("before receipt", PUBLISHED - 1), ("after now", NOW + 1))
     ),
+    *(
+        Refusal(f"extended when {status}", lambda status=status: extend(status), StateError, *DECIDED_ALREADY, status)
+        for status in (UPHELD, REFUSED, WITHDRAWN)
+    ),
+    *(
+        Refusal(
+            f"extended for {reason!r}",
+            lambda reason=reason: extend(reason=reason),
+            InvalidInputError,
+            "REASON_REQUIRED",
+            ("reason",),
+            "states its reason",
+        )
+        for reason in ("", " \t\n")
+    ),
+    Refusal(
+        "extended twice",
+        lambda: extend(extended_to=NOW + DAY),
+        StateError,
+        "OBJECTION_ALREADY_EXTENDED",
+        ("key",),
+        "extended before",
+    ),
+    Refusal(
+        "extended after the first deadline",
+        lambda: extend(now=NOW + 1),
+        StateError,
+        "DEADLINE_PASSED",
+        ("key",),
+        "deadline has passed",
+    ),
 )
 
 
@@ -209,6 +247,7 @@ def test_what_the_law_does_not_allow_is_refused(case: Refusal) -> None:
         lambda: decide(uphold=True, absolute=True),
         lambda: decide(),
         lambda: decide(decided_at=PUBLISHED),
+        lambda: extend(now=NOW - 1),
     ],
     ids=[
         "received a day ahead of our clock",
@@ -217,6 +256,7 @@ def test_what_the_law_does_not_allow_is_refused(case: Refusal) -> None:
         "upheld where the right is absolute",
         "refused with grounds, told now",
         "told when it was received",
+        "extended before the first deadline",
     ],
 )
 def test_what_the_law_allows_goes_through(attempt: Callable[[], None]) -> None:
