@@ -18,7 +18,7 @@ import httpx
 from bench import load
 from bench.processes import cpu_seconds, server
 from bench.results import record
-from consentline.app import open_service
+from consentline.connection import open_service
 from consentline.domain.access import Role
 from consentline.domain.datasets import Coverage, VersionRef
 from consentline.domain.training import DerivationKind

@@ -1,20 +1,19 @@
-"""Composition: settings to a service, and a service to an application. Everything is tied together here."""
+"""Composition of the application: a service on a database, prepared, warm and served over HTTP."""
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from consentline.domain.errors import ConsentlineError, DatabaseUnavailableError, SettingsError
+from consentline.connection import compose
+from consentline.domain.errors import ConsentlineError, DatabaseUnavailableError
 from consentline.domain.lineage import Kind
 from consentline.domain.paging import PageRequest
-from consentline.embedded import Report, Server, running_server
+from consentline.embedded import Server
 from consentline.graph import migrations
-from consentline.graph.session import Graph
-from consentline.graph.upper import LineageCache
 from consentline.settings import Settings
 from consentline.usecases import flags, lineage, objections, people, posts, usage
 from consentline.usecases.service import Service
@@ -22,48 +21,6 @@ from consentline.web.routes import build_routes
 
 _LOG = logging.getLogger("consentline.app")
 _RETRY_SECONDS = 1.0
-
-
-@contextmanager
-def database(settings: Settings, report: Report | None = None) -> Generator[Server]:
-    """The database of the settings: the one that they name, else the embedded one for as long as the block lasts.
-
-    It blocks until the embedded one answers; enter it before an event loop runs.
-
-    Raises:
-        EmbeddedError: the embedded one cannot be fetched or started.
-        SettingsError: a URI without a password.
-    """
-    if settings.neo4j_uri is None:
-        with running_server(settings, report=report) as server:
-            yield server
-        return
-    if settings.neo4j_password is None:
-        raise SettingsError("CONSENTLINE_NEO4J_PASSWORD: is required with CONSENTLINE_NEO4J_URI")
-    yield Server(settings.neo4j_uri, settings.neo4j_user, settings.neo4j_password.get_secret_value())
-
-
-@asynccontextmanager
-async def connected(settings: Settings, server: Server) -> AsyncGenerator[Service]:
-    """A service on the database; nothing is reached before it is used."""
-    service = _service(settings, server)
-    try:
-        yield service
-    finally:
-        await service.graph.close()
-
-
-@asynccontextmanager
-async def open_service(settings: Settings, report: Report | None = None) -> AsyncGenerator[Service]:
-    """A service ready to work: the database found or started, connected and migrated.
-
-    Raises:
-        ConsentlineError: whatever keeps it from that.
-    """
-    with database(settings, report) as server:
-        async with connected(settings, server) as service:
-            await migrations.migrate(service.graph)
-            yield service
 
 
 class Preparation:
@@ -129,7 +86,7 @@ async def warm_up(service: Service) -> None:
 def create_app(settings: Settings, server: Server) -> ASGIApp:
     """The application on a database; its lifespan prepares it, and goes on trying while the database is away."""
     preparation = Preparation()
-    service = _service(settings, server)
+    service = compose(settings, server)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
@@ -150,16 +107,4 @@ def create_app(settings: Settings, server: Server) -> ASGIApp:
         max_body_bytes=settings.max_body_bytes,
         check_ready=preparation.check,
         lifespan=lifespan,
-    )
-
-
-def _service(settings: Settings, server: Server) -> Service:
-    graph = Graph.connect(
-        server.uri, server.user, server.password, settings.neo4j_database, settings.transaction_timeout_seconds
-    )
-    return Service(
-        graph=graph,
-        lineages=LineageCache(graph),
-        establishment=settings.establishment,
-        shard_size=settings.shard_size,
     )

@@ -15,14 +15,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from consentline import __version__, generation
-from consentline.app import open_service
 from consentline.cli_ingest import run_ingest
-from consentline.cli_serve import run_server
-from consentline.demo import run_demo
+from consentline.connection import open_service
 from consentline.domain.access import Role
 from consentline.domain.errors import ConsentlineError, InvalidInputError
 from consentline.embedded.commands import neo4j_app
-from consentline.gql.schema import build_schema, export
 from consentline.graph import migrations
 from consentline.settings import Settings
 from consentline.web.auth import issue_token
@@ -73,6 +70,9 @@ def serve(
 
     Without CONSENTLINE_NEO4J_URI the embedded Neo4j runs as long as this does.
     """
+    # Here and below: the web and the schema cost half a second to import, which other commands need not wait for.
+    from consentline.cli_serve import run_server
+
     with _reported():
         settings = Settings.load()
         run_server(settings, settings.host if host is None else host, settings.port if port is None else port)
@@ -97,6 +97,8 @@ def export_schema(
     ] = None,
 ) -> None:
     """Print the GraphQL schema in SDL."""
+    from consentline.gql.schema import build_schema, export
+
     with _reported():
         sdl = export(build_schema())
         if check is not None:
@@ -160,6 +162,8 @@ def generate(
 @app.command()
 def demo() -> None:
     """Load the reference case, serve it, and show a question with its answer; until Ctrl-C."""
+    from consentline.demo import run_demo
+
     with _reported():
         run_demo(Settings.load())
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from consentline.app import open_service
+from consentline.connection import open_service
 from consentline.domain.errors import InvalidInputError
 from consentline.record_files import STANDARD_INPUT, RecordFile
 from consentline.settings import Settings

@@ -11,7 +11,8 @@ import typer
 import uvicorn
 
 from consentline import logs
-from consentline.app import connected, create_app, database
+from consentline.app import create_app
+from consentline.connection import connected, database
 from consentline.domain.errors import ConsentlineError, DatabaseUnavailableError
 from consentline.embedded import Server, console_progress
 from consentline.graph import migrations

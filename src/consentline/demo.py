@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
-from consentline.app import create_app, database
+from consentline.app import create_app
+from consentline.connection import database
 from consentline.domain.access import Role
 from consentline.domain.errors import ConsentlineError
 from consentline.embedded import Server, console_progress

@@ -238,6 +238,18 @@ CREATE (u)<-[:FILED_BY]-(:Objection {
   received_at: $t - 100 + i, recorded_at: $t - 100 + i, due_at: CASE WHEN i < 40 THEN $t + i ELSE $t * 2 END})
 """
 
+# Settled long ago, and causes of every flag: below fifty relationships a node is read whole whatever is asked of it.
+SETTLED: LiteralString = """
+MATCH (u:User {key: $who})
+UNWIND range(0, 59) AS i
+CREATE (u)<-[:FILED_BY]-(o:Objection {
+  key: 'settled:' + i, status: 'REFUSED', purposes: ['AI_TRAINING'], platforms: ['NOWHERE'], received_at: $t + i,
+  recorded_at: $t - 200, due_at: $t, decided_at: $t})
+WITH o
+MATCH (f:RetrainingFlag)
+CREATE (f)-[:CAUSED_BY {kind: 'OBJECTION', posts: 1, due_at: $t, recorded_at: $t, standing_for: f.uid}]->(o)
+"""
+
 FORGET_PLANS: LiteralString = "CALL db.prepareForReplanning(300)"
 NEW_REVISION: LiteralString = """
 MATCH (r:Revision) SET r.value = randomUUID(), r.first_recorded_at = coalesce(r.first_recorded_at, $t)
@@ -264,6 +276,8 @@ async def load_small(graph: ProfilingGraph) -> None:
     await write(graph, OF_SUBJECT, who="changed", count=200)
     await write(graph, CHANGED_MEMBERS)
     await write(graph, LISTED, who="changed")
+    await write(graph, OF_SUBJECT, who="settled", count=1)
+    await write(graph, SETTLED, who="settled")
     await settle(graph)
 
 
