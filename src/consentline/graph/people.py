@@ -16,13 +16,3 @@ SET u.guard = randomUUID()
 async def lock(tx: Tx, people: Sequence[str]) -> None:
     """Take the people's guards in key order; who was never recorded is created, known by key only."""
     await tx.rows(LOCK_PEOPLE, people=sorted(set(people)))
-
-
-EXISTS: LiteralString = """
-OPTIONAL MATCH (u:User {key: $user}) RETURN u IS NOT NULL AS recorded
-"""
-
-
-async def exists(tx: Tx, user: str) -> bool:
-    """Whether anything names the person."""
-    return (await tx.get(EXISTS, user=user))["recorded"]
