@@ -1,6 +1,7 @@
 """Dataset versions on the real graph: what is written, what is refused, and what becomes visible when."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -269,6 +270,28 @@ def test_posts_of_one_author_lie_in_one_shard_and_no_shard_holds_more_than_its_s
     run(scenario())
 
 
+def test_members_that_come_in_parts_fill_one_shard_after_the_other(service: Service, run: Run) -> None:
+    small = Service(service.graph, service.lineages, shard_size=10)
+
+    async def scenario() -> None:
+        posts = [post(f"p{number:02}", "ana") for number in range(28)]
+        await record(small, *posts)
+        await register(small, "d")
+        for begin in range(0, 28, 7):
+            await add(small, "d:1", *(each["key"] for each in posts[begin : begin + 7]))
+        graph = await snapshot(small)
+
+        held = Counter(each.target["key"] for each in graph.typed("IN_SHARD"))
+        assert held == {shard["key"]: shard["size"] for shard in graph.labelled("Shard") if shard["size"]}
+        assert max(held.values()) <= 10
+        # A dataset that doubles places what comes later in a finer family: see docs/decisions/0005.
+        assert len({shard.rpartition("/")[0] for shard in held}) <= 3
+        (dataset,) = graph.labelled("Dataset")
+        assert dataset["placed"] == 28
+
+    run(scenario())
+
+
 # ---- what is visible when -------------------------------------------------------------------------------------------
 
 
@@ -394,7 +417,7 @@ async def carry_out(service: Service, number: int, step: Step, base: set[str]) -
 
 
 @settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     database=None,

@@ -12,6 +12,7 @@ from consentline.domain.flags import CauseKind, FlagResolution, FlagStatus
 from consentline.domain.instants import DAY
 from consentline.domain.paging import PageRequest
 from consentline.domain.training import DerivationKind, ModelStatus, RunStatus
+from consentline.graph.session import Tx
 from consentline.usecases import flags, training, usage
 from consentline.usecases.service import Service
 from tests.integration.arrange import (
@@ -253,6 +254,34 @@ def test_what_makes_a_model_version_a_user_raises_its_flag(service: Service, run
 
         page = await flags.list_flags(service, FlagStatus.OPEN, None, PageRequest())
         assert {flag.model_version for flag in page.items} == case.flagged | {"m:1"}
+
+    run(scenario())
+
+
+CLOCK_WENT_BACK = """
+MATCH (t:TrainingRun {key: 'r'})-[p:PRODUCED]->(m:ModelVersion)
+SET t.recorded_at = t.recorded_at + $ahead, p.recorded_at = p.recorded_at + $ahead,
+    m.recorded_at = m.recorded_at + $ahead
+WITH t
+MATCH (r:Revision) SET r.value = randomUUID()
+"""
+
+
+def test_a_flag_is_raised_though_the_clock_went_back_in_between(service: Service, run: Run) -> None:
+    async def scenario() -> None:
+        await record(service, post("p"))
+        await publish(service, "d", "p")
+        await train(service, "r", "d:1", produced="m:1")
+        await file(service, "o", "ana")
+
+        async def went_back(tx: Tx) -> None:
+            await tx.rows(CLOCK_WENT_BACK, ahead=MINUTE)
+
+        await service.graph.write(went_back)
+        await derive(service, "m:2", "m:1")
+
+        page = await flags.list_flags(service, FlagStatus.OPEN, None, PageRequest())
+        assert {flag.model_version for flag in page.items} == {"m:1", "m:2"}
 
     run(scenario())
 

@@ -18,7 +18,8 @@ from consentline.domain.paging import Page, PageRequest
 from consentline.domain.people import PersonFacts, jurisdiction_at
 from consentline.domain.policies import governing
 from consentline.domain.usage import possible_versions as possible
-from consentline.graph import objections, people, posts, upper
+from consentline.graph import objections, posts, upper
+from consentline.graph.facts import lock_people
 from consentline.graph.session import Tx
 from consentline.usecases.flags import reconcile_people
 from consentline.usecases.service import Service
@@ -56,7 +57,7 @@ async def file_objection(service: Service, command: FileObjection) -> tuple[Obje
     """
 
     async def work(tx: Tx) -> tuple[Objection, bool]:
-        await people.lock(tx, [command.user])
+        await lock_people(tx, [command.user])
         lineage_revision = await upper.lock(tx)
         existing = await objections.find(tx, command.key)
         if existing is not None:
@@ -219,7 +220,7 @@ async def _take(tx: Tx, service: Service, key: str) -> tuple[Objection, Instant]
     found = await objections.find(tx, key)
     if found is None:
         raise NotFoundError("there is no such objection", code="OBJECTION_NOT_FOUND", path=("key",))
-    await people.lock(tx, [found.user])
+    await lock_people(tx, [found.user])
     await service.lineages.at(await upper.lock(tx), tx)
     now = await upper.recording_time(tx)
     return await objections.find(tx, key) or found, now
