@@ -208,7 +208,7 @@ def _name(node: dict[str, Any]) -> str:
 def _show_objection(console: Console, objection: dict[str, Any]) -> None:
     console.print(
         f"{objection['key']} is [bold]{objection['status']}[/bold]: to be answered by {objection['dueAt']}; "
-        f"{objection['affectedPostCount']} posts stopped being usable in the same transaction."
+        f"{objection['affectedPostCount']} posts in its scope may not be used since the same transaction."
     )
     edges = objection["flags"]["edges"]
     console.print(f"Retraining flags that it raised or joined: {len(edges)}")
@@ -217,6 +217,6 @@ def _show_objection(console: Console, objection: dict[str, Any]) -> None:
         serving = ", ".join(flag["modelVersion"]["features"]) or "no feature"
         console.print(
             f"  {flag['modelVersion']['key']} (serves {serving}): {flag['status']}, due {flag['dueAt']}, "
-            f"{flag['causeCount']} causes, {flag['affectedPostCount']} posts",
+            f"causes: {flag['causeCount']}, posts: {flag['affectedPostCount']}",
             markup=False,
         )
