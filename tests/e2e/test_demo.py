@@ -26,7 +26,7 @@ FIRST_SECONDS = 300
 AGAIN_SECONDS = 30
 GONE_SECONDS = 20
 ATTEMPTS = 3
-FLAGGED = re.compile(r"^  (\S+) \(serves (.+)\): OPEN, due \S+, (\d+) causes?, (\d+) posts?$", re.MULTILINE)
+FLAGGED = re.compile(r"^  (\S+) \(serves (.+)\): OPEN, due \S+, causes: (\d+), posts: (\d+)$", re.MULTILINE)
 LAST_LINE = "Serving until Ctrl-C."
 
 

@@ -1,5 +1,6 @@
 """The upper graph: its guard, its revision, and reading it whole into memory."""
 
+import asyncio
 from typing import Any, LiteralString, NamedTuple
 
 from consentline.domain.datasets import Coverage, DatasetVersion, Selection, VersionRef, VersionStatus
@@ -197,9 +198,17 @@ class LineageCache:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._lineage = Lineage()
+        self._reading = asyncio.Lock()
 
     async def at(self, revision: str, tx: Tx | None = None) -> Lineage:
         """The upper graph of `revision` or a later one; read inside `tx` when its locks keep it still."""
-        if self._lineage.revision != revision:
-            self._lineage = await (self._graph.read(load) if tx is None else load(tx))
-        return self._lineage
+        if self._lineage.revision == revision:
+            return self._lineage
+        if tx is not None:
+            self._lineage = await load(tx)
+            return self._lineage
+        async with self._reading:
+            # Of many requests that find it changed at once, the first reads it for all.
+            if self._lineage.revision != revision:
+                self._lineage = await self._graph.read(load)
+            return self._lineage

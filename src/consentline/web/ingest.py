@@ -1,6 +1,6 @@
 """POST /ingest: records as a stream, recorded as they arrive; the stream waits for the graph."""
 
-from typing import Any
+from bisect import insort
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,18 +40,12 @@ class IngestEndpoint:
         if encoding not in ("identity", "gzip"):
             raise UnsupportedMediaTypeError("send it as it is, or with gzip")
         chunks = inflate(request.stream()) if encoding == "gzip" else request.stream()
-        errors: list[dict[str, Any]] = []
+        first: list[Rejection] = []
 
         def keep(rejection: Rejection) -> None:
-            if len(errors) < _MOST_ERRORS:
-                errors.append(
-                    {
-                        "line": rejection.line,
-                        "field": rejection.field,
-                        "code": rejection.code,
-                        "message": rejection.message,
-                    }
-                )
+            # Told as they are found, which is not always the order of the lines.
+            insort(first, rejection, key=_line)
+            del first[_MOST_ERRORS:]
 
         summary = await ingest(self._service, chunks, on_reject=keep)
         return JsonResponse(
@@ -59,6 +53,13 @@ class IngestEndpoint:
                 "accepted": summary.accepted,
                 "unchanged": summary.unchanged,
                 "rejected": summary.rejected,
-                "errors": errors,
+                "errors": [
+                    {"line": each.line, "field": each.field, "code": each.code, "message": each.message}
+                    for each in first
+                ],
             }
         )
+
+
+def _line(rejection: Rejection) -> int:
+    return rejection.line
