@@ -2,6 +2,6 @@
 
 import runpy
 
-for name in ("ingest", "usage"):
+for name in ("demo", "ingest", "usage"):
     print(f"== bench.{name}")
     runpy.run_module(f"bench.{name}", run_name="__main__")

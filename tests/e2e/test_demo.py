@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,9 +22,7 @@ from consentline.embedded.processes import Process, is_running, wait_gone
 from tests.conftest import SECRET
 
 FIRST_SECONDS = 300
-AGAIN_SECONDS = 30
 GONE_SECONDS = 20
-ATTEMPTS = 3
 FLAGGED = re.compile(r"^  (\S+) \(serves (.+)\): OPEN, due \S+, causes: (\d+), posts: (\d+)$", re.MULTILINE)
 LAST_LINE = "Serving until Ctrl-C."
 
@@ -58,7 +55,6 @@ class Demo:
 
     process: subprocess.Popen[str]
     printed: str
-    seconds: float
     java: Process
 
     def end(self, number: signal.Signals) -> int:
@@ -68,7 +64,6 @@ class Demo:
 
 @contextmanager
 def demo(environment: dict[str, str], seconds: float) -> Generator[Demo]:
-    begun = time.monotonic()
     with subprocess.Popen(
         consentline("demo"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -82,7 +77,6 @@ def demo(environment: dict[str, str], seconds: float) -> Generator[Demo]:
                 printed.append(process.stdout.readline())
                 assert printed[-1], f"the demo ended: {printed} {process.stderr.read()}"
             too_late.cancel()
-            taken = time.monotonic() - begun
             state = Neo4jHome(Path(environment["CONSENTLINE_HOME"])).read_state()
             assert state is not None
             assert state.java is not None
@@ -91,7 +85,7 @@ def demo(environment: dict[str, str], seconds: float) -> Generator[Demo]:
                 consentline("neo4j", "status"), env=environment, capture_output=True, text=True, timeout=60, check=True
             )
             assert f"pid     {state.java.pid}" in status.stdout
-            yield Demo(process, "".join(printed), taken, state.java)
+            yield Demo(process, "".join(printed), state.java)
         finally:
             too_late.cancel()
             if process.poll() is None:
@@ -157,15 +151,3 @@ def test_a_second_demo_reuses_the_data_and_leaves_nothing_even_when_it_is_killed
 
     assert ended == -signal.SIGKILL
     assert wait_gone(second.java, GONE_SECONDS)
-
-
-def test_a_demo_with_its_data_is_there_within_half_a_minute(environment: dict[str, str]) -> None:
-    """The best of a few, each with a database that must be started: others may use the machine meanwhile."""
-    taken: list[float] = []
-    while len(taken) < ATTEMPTS and min(taken, default=AGAIN_SECONDS) >= AGAIN_SECONDS:
-        with demo(environment, FIRST_SECONDS) as again:
-            taken.append(again.seconds)
-            again.end(signal.SIGINT)
-        assert wait_gone(again.java, GONE_SECONDS)
-
-    assert min(taken) < AGAIN_SECONDS, taken

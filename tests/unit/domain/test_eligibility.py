@@ -117,6 +117,7 @@ POSTS = (
         PostFacts("p", authors=(Link(person(objections=[objection()]), RECORDED),)),
         [R.JURISDICTION_UNKNOWN, R.AGE_UNKNOWN],
     ),
+    Case("described, by nobody known", replace(post(), authors=()), [R.JURISDICTION_UNKNOWN, R.AGE_UNKNOWN]),
     Case("described a moment later", post(recorded=NOW + 1), [R.JURISDICTION_UNKNOWN, R.AGE_UNKNOWN]),
 )
 
