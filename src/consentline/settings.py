@@ -46,8 +46,8 @@ class Settings(BaseSettings):
     @field_validator("neo4j_uri")
     @classmethod
     def _known_scheme(cls, value: str | None) -> str | None:
-        if value is not None and (urlsplit(value).scheme not in _SCHEMES or not urlsplit(value).hostname):
-            raise ValueError(f"must be a URI such as neo4j://host:7687, with one of {', '.join(sorted(_SCHEMES))}")
+        if value is not None:
+            _check_uri(value)
         return value
 
     @field_validator("token_secret")
@@ -87,3 +87,20 @@ class Settings(BaseSettings):
                 fresh.flush()
                 path.hardlink_to(fresh.name)
         return path.read_text(encoding="utf-8")
+
+
+def _check_uri(value: str) -> None:
+    """Return when the driver can use the URI; a message never repeats it, since a password may stand in it.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable, parts = False, None
+    if not usable or parts is None:
+        raise ValueError(f"must be a URI such as neo4j://host:7687, with one of {', '.join(sorted(_SCHEMES))}")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("holds a user or password; set CONSENTLINE_NEO4J_USER and CONSENTLINE_NEO4J_PASSWORD instead")

@@ -11,6 +11,7 @@ from consentline.domain.errors import InvalidInputError, NotFoundError
 from consentline.domain.instants import DAY
 from consentline.domain.lineage import Edge, Kind, Lineage, Node
 from consentline.domain.usage import Usage, Verdict
+from consentline.graph import upper
 from consentline.usecases import consent, objections, person_usage, posts, usage
 from consentline.usecases.lineage import MOST_DEPTH, MOST_NODES, LineageAnswer, lineage
 from consentline.usecases.service import Service
@@ -418,7 +419,7 @@ def test_before_anything_was_recorded_nothing_was_used_and_the_answer_says_why(s
         before = await service.now()
         await record(service, user("ana"))
         await story(service)
-        first = (await service.lineage()).first_recorded_at
+        first = (await service.graph.read(upper.now)).first_recorded_at
         assert first is not None
         for known_at in (before, first - 1, 0):
             answer = await usage.post_usage(service, "p", known_at)

@@ -95,7 +95,6 @@ class Lineage:
     """
 
     revision: str = ""
-    first_recorded_at: Instant | None = None
     titles: Mapping[str, str] = field(default_factory=dict[str, str])
     versions: Mapping[VersionRef, DatasetVersion] = field(default_factory=dict[VersionRef, DatasetVersion])
     runs: Mapping[str, TrainingRun] = field(default_factory=dict[str, TrainingRun])

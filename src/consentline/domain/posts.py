@@ -69,6 +69,13 @@ class PostFacts:
         description = self.description
         return description if description is not None and description.recorded_at <= known_at else None
 
+    def named(self, known_at: Instant) -> bool:
+        """Whether any recorded fact but a membership named the key by `known_at`."""
+        described_at = () if self.description is None else (self.description.recorded_at,)
+        ties = (link.recorded_at for link in (*self.authors, *self.depicted))
+        said = (fact.recorded_at for fact in (*self.visibilities, *self.deletions, *self.special_category))
+        return any(recorded_at <= known_at for recorded_at in (*described_at, *ties, *said))
+
     def author(self, known_at: Instant) -> PersonFacts | None:
         """The author as known at `known_at`; None while the post is not described."""
         if self.described(known_at) is None:

@@ -48,6 +48,7 @@ OPTIONAL MATCH (p:Post {key: $post})
 RETURN
   now.epochSeconds * 1000000 + now.microsecond AS instant,
   r.value AS revision,
+  r.first_recorded_at AS first_recorded_at,
   CASE WHEN p IS NULL THEN NULL
        ELSE [p.platform, p.kind, p.published_at, p.visibility, p.described_at] END AS post,
   [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]] AS memberships,
@@ -67,7 +68,7 @@ async def for_usage(tx: Tx, post: str) -> PostForUsage:
         )
         facts = PostFacts(key=post, description=_description(row["post"]), authors=authors)
     return PostForUsage(
-        now=Now(row["instant"], row["revision"]),
+        now=Now(row["instant"], row["revision"], row["first_recorded_at"]),
         recorded=row["post"] is not None,
         post=facts,
         memberships=tuple(Membership(*each) for each in row["memberships"]),

@@ -1,5 +1,7 @@
 """Transactions on the graph: timeouts, retries and errors in one place."""
 
+import asyncio
+import random
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Any, LiteralString, TypeVar
@@ -11,6 +13,7 @@ from consentline.domain.errors import ConsentlineError, DatabaseUnavailableError
 
 T = TypeVar("T")
 
+_SCHEMA_ATTEMPTS = 12
 _OUT_OF_TIME = ("TransactionTimedOut", "LockAcquisitionTimeout", "TransactionTerminated")
 _GONE = ("DatabaseUnavailable", "DatabaseNotFound", "NotALeader", "Transient", "General", "Security")
 
@@ -73,8 +76,9 @@ class Graph:
                 notifications_min_severity="OFF",
                 user_agent="consentline",
             )
-        except (ConfigurationError, ValueError) as error:
-            raise SettingsError(f"CONSENTLINE_NEO4J_URI: {error}") from None
+        except (ConfigurationError, ValueError):
+            # The driver's message repeats the URI, in which a password may stand.
+            raise SettingsError("CONSENTLINE_NEO4J_URI: cannot be used by the Neo4j driver") from None
         return cls(driver, database, timeout_seconds)
 
     async def read(self, work: Callable[[Tx], Awaitable[T]]) -> T:
@@ -103,10 +107,22 @@ class Graph:
                 return await session.execute_write(in_transaction)
 
     async def run_schema(self, statement: LiteralString) -> None:
-        """Run one schema statement in a transaction of its own."""
+        """Run one idempotent schema statement in a transaction of its own.
+
+        Two processes that create the same at once may wait for each other, or find it made meanwhile: it is repeated.
+        """
         with _mapped_errors():
-            async with self._session("WRITE") as session:
-                await (await session.run(statement)).consume()
+            for attempt in range(_SCHEMA_ATTEMPTS):
+                try:
+                    async with self._session("WRITE") as session:
+                        await (await session.run(statement)).consume()
+                except Neo4jError as error:
+                    made = "AlreadyExists" in (error.code or "")
+                    if attempt + 1 == _SCHEMA_ATTEMPTS or not (made or error.is_retryable()):
+                        raise
+                    await asyncio.sleep(random.uniform(0.1, 0.5) * (attempt + 1))  # noqa: S311 - spreads the retries
+                else:
+                    return
 
     def _session(self, access: str) -> AsyncSession:
         return self._driver.session(  # pyright: ignore[reportUnknownMemberType] - the driver's **config is untyped

@@ -20,23 +20,25 @@ from consentline.graph.session import Graph, Tx
 
 
 class Now(NamedTuple):
-    """The database's clock and the upper graph's revision, read in one statement."""
+    """The database's clock, the upper graph's revision and when the first fact was recorded, in one statement."""
 
     instant: Instant
     revision: str
+    first_recorded_at: Instant | None
 
 
 NOW: LiteralString = """
 MATCH (r:Revision {name: 'lineage'})
 WITH r, datetime.realtime() AS now
-RETURN now.epochSeconds * 1000000 + now.microsecond AS instant, r.value AS revision
+RETURN now.epochSeconds * 1000000 + now.microsecond AS instant, r.value AS revision,
+       r.first_recorded_at AS first_recorded_at
 """
 
 
 async def now(tx: Tx) -> Now:
     """The database's time and the revision, without any lock: for reads."""
     row = await tx.get(NOW)
-    return Now(row["instant"], row["revision"])
+    return Now(row["instant"], row["revision"], row["first_recorded_at"])
 
 
 RECORDING_TIME: LiteralString = """
@@ -118,8 +120,8 @@ POLICIES: LiteralString = """
 MATCH (p:Policy) RETURN collect(properties(p)) AS rows
 """
 
-FIRST_RECORDED: LiteralString = """
-MATCH (r:Revision {name: 'lineage'}) RETURN r.value AS revision, r.first_recorded_at AS first_recorded_at
+REVISION: LiteralString = """
+MATCH (r:Revision {name: 'lineage'}) RETURN r.value AS revision
 """
 
 
@@ -130,12 +132,11 @@ async def load(tx: Tx) -> Lineage:
     agree, and the reading is repeated until they do. Under the guard they agree at once.
     """
     while True:
-        before = await tx.get(FIRST_RECORDED)
+        before = await tx.get(REVISION)
         versions = [_version(row) for row in (await tx.get(VERSIONS))["rows"]]
         models = (await tx.get(MODELS))["rows"]
         lineage = Lineage(
             revision=before["revision"],
-            first_recorded_at=before["first_recorded_at"],
             titles=dict((await tx.get(DATASETS))["rows"]),
             versions={version.ref: version for version in versions},
             runs={row[0]: _run(row) for row in (await tx.get(RUNS))["rows"]},
@@ -148,7 +149,7 @@ async def load(tx: Tx) -> Lineage:
             servings=tuple(Serving(*row) for row in (await tx.get(SERVINGS))["rows"]),
             policies=tuple(_policy(row) for row in (await tx.get(POLICIES))["rows"]),
         )
-        if (await tx.get(FIRST_RECORDED))["revision"] == lineage.revision:
+        if (await tx.get(REVISION))["revision"] == lineage.revision:
             return lineage
 
 

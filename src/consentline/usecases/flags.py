@@ -7,6 +7,7 @@ the facts were recorded.
 
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import replace
 from itertools import islice
 
 from consentline.domain.causes import CauseFinder, ScopedPosts
@@ -22,7 +23,7 @@ from consentline.domain.flags import (
 )
 from consentline.domain.instants import Instant
 from consentline.domain.lineage import Lineage
-from consentline.domain.objections import STOPPING
+from consentline.domain.objections import STOPPING, ObjectionStatus
 from consentline.domain.paging import Page, PageRequest
 from consentline.domain.replacement import Offence, offences
 from consentline.graph import flags, objections, posts, upper
@@ -196,7 +197,8 @@ async def _affected_groups(
 ) -> list[ScopedPosts]:
     """The posts that the causes concern, named, in groups; the same post may be in several."""
     people = sorted({cause.user for cause in causes})
-    filed = {objection.key: objection for objection in await objections.of_people(tx, people)}
+    # A standing cause counts as it did when it was recorded, also on a flag that was resolved before the objection was.
+    filed = {each.key: replace(each, status=ObjectionStatus.PENDING) for each in await objections.of_people(tx, people)}
     scoped = await objections.scoped_posts(tx, people, named=True)
     finder = CauseFinder(lineage, await posts.person_facts(tx, sorted({group.author for group in scoped})))
     return [

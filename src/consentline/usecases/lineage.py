@@ -72,11 +72,12 @@ async def lineage(
 
 
 async def _members(tx: Tx, walk: "_Walk") -> dict[Node, list[Edge]]:
-    """The posts that the versions at the frontier hold, as steps: one statement, as many as there is room for."""
+    """The posts that the versions at the frontier hold, as steps: one statement."""
     refs = walk.manifests()
     if not refs:
         return {}
-    held = await members.of_versions(tx, refs, most=walk.room + 1)
+    # One more than may be listed at all: whatever is listed already, a post that finds no room is seen.
+    held = await members.of_versions(tx, refs, most=walk.max_nodes + 1)
     return {
         version_node(ref): [Edge(Step.HELD_IN, Node(Kind.POST, post), version_node(ref)) for post in keys]
         for ref, keys in held.items()
@@ -90,7 +91,7 @@ class _Walk:
         self._lineage = lineage
         self._known_at = known_at
         self._upstream = upstream
-        self._max_nodes = max_nodes
+        self.max_nodes = max_nodes
         self.nodes: dict[Node, None] = {root: None}
         self.edges: dict[Edge, None] = {}
         self.frontier: list[Node] = [root]
@@ -99,7 +100,7 @@ class _Walk:
     @property
     def room(self) -> int:
         """How many more nodes may be listed."""
-        return self._max_nodes - len(self.nodes)
+        return self.max_nodes - len(self.nodes)
 
     def manifests(self) -> list[VersionRef]:
         """The versions at the frontier whose posts are upstream of them."""

@@ -19,10 +19,11 @@ async def add_members(service: Service, ref: VersionRef, posts: Sequence[str]) -
     """Record posts as members of a BUILDING version, one outcome each, in order; all in one transaction."""
 
     async def work(tx: Tx) -> list[Outcome]:
+        registered = _find(await _lineage(service, tx), ref)
+        if not isinstance(registered, DatasetVersion):
+            return [registered] * len(posts)
         guard = await members.lock_dataset(tx, ref.dataset)
-        version = _find(await _lineage(service, tx), ref)
-        if not isinstance(version, DatasetVersion):
-            return [version] * len(posts)
+        version = get_version(await _lineage(service, tx), ref)
         if version.status is not VersionStatus.BUILDING:
             held = await members.held(tx, ref.dataset, ref.number, sorted(set(posts)))
             return [False if post in held else _closed(ref) for post in posts]
@@ -42,10 +43,11 @@ async def remove_members(service: Service, ref: VersionRef, posts: Sequence[str]
     """Take posts out of a BUILDING version that is based on another, one outcome each, in order."""
 
     async def work(tx: Tx) -> list[Outcome]:
+        registered = _find(await _lineage(service, tx), ref)
+        if not isinstance(registered, DatasetVersion):
+            return [registered] * len(posts)
         await members.lock_dataset(tx, ref.dataset)
-        version = _find(await _lineage(service, tx), ref)
-        if not isinstance(version, DatasetVersion):
-            return [version] * len(posts)
+        version = get_version(await _lineage(service, tx), ref)
         if version.status is not VersionStatus.BUILDING:
             held = await members.held(tx, ref.dataset, ref.number, sorted(set(posts)))
             return [_closed(ref) if post in held else False for post in posts]

@@ -28,6 +28,7 @@ class UserUsageAnswer:
     counts: dict[Verdict, int]
     person: PersonFacts
     known_at: Instant
+    first_recorded_at: Instant | None
     lineage: Lineage
 
 
@@ -52,7 +53,9 @@ async def user_usage(service: Service, user: str, known_at: Instant | None) -> U
             counts[usage.verdict] += group.posts
             models.update(use.model_version for use in usage.uses if use.model_version is not None)
         verdict = Verdict.USED if counts[Verdict.USED] else _of_unrecorded(lineage, person, found, asked)
-        return UserUsageAnswer(user, verdict, tuple(sorted(models)), dict(counts), person, asked, lineage)
+        return UserUsageAnswer(
+            user, verdict, tuple(sorted(models)), dict(counts), person, asked, now.first_recorded_at, lineage
+        )
 
     return await service.graph.read(work)
 
@@ -88,7 +91,7 @@ async def list_post_usages(
 
 
 def _answer(answer: UserUsageAnswer, group: PostGroup, usage: Usage) -> PostUsageAnswer:
-    explanation = explain(usage, answer.lineage, answer.known_at)
+    explanation = explain(usage, answer.known_at, answer.first_recorded_at)
     return PostUsageAnswer(group.example.key, usage, explanation, answer.known_at, answer.lineage)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from consentline.domain.eligibility import Eligibility, evaluate
 from consentline.domain.instants import Instant
-from consentline.domain.posts import Visibility
+from consentline.domain.posts import PostFacts, Visibility
 from consentline.graph import posts, upper
 from consentline.graph.posts import PostSummary as Post
 from consentline.graph.session import Tx
@@ -42,19 +42,25 @@ async def visibility(service: Service, key: str, at: Instant | None, known_at: I
 async def eligibility(
     service: Service, key: str, purpose: str, at: Instant | None, known_at: Instant | None
 ) -> Eligibility | None:
-    """Whether the post may be used, with every reason why not; None when nothing names it.
+    """Whether the post may be used, with every reason why not; None when nothing named it by `known_at`.
 
     Raises:
         InvalidInputError: `known_at` lies in the future.
     """
 
     async def work(tx: Tx) -> Eligibility | None:
-        facts = (await posts.facts(tx, [key])).get(key)
-        now = await upper.now(tx)
-        asked = known_or_now(known_at, now.instant)
-        if facts is None:
+        found = await posts.for_usage(tx, key)
+        asked = known_or_now(known_at, found.now.instant)
+        lineage = await service.lineages.at(found.now.revision)
+        facts = (await posts.facts(tx, [key])).get(key) or PostFacts(key)
+        if not (facts.named(asked) or lineage.holding(found.memberships, asked)):
             return None
-        lineage = await service.lineages.at(now.revision)
-        return evaluate(facts, lineage.policies, purpose=purpose, at=now.instant if at is None else at, known_at=asked)
+        return evaluate(
+            facts,
+            lineage.policies,
+            purpose=purpose,
+            at=found.now.instant if at is None else at,
+            known_at=asked,
+        )
 
     return await service.graph.read(work)

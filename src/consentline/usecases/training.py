@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from consentline.domain.datasets import Coverage, VersionRef, VersionStatus
 from consentline.domain.errors import ConflictError, InvalidInputError, NotFoundError, StateError
-from consentline.domain.instants import DAY, Instant
+from consentline.domain.instants import DAY, EVER, Instant
 from consentline.domain.lineage import Edge, Kind, Lineage, Node, model_node
 from consentline.domain.training import (
     Derivation,
@@ -245,4 +245,4 @@ async def _reconcile_above(tx: Tx, service: Service, lineage: Lineage, model: st
             if version.coverage is Coverage.COMPLETE and version.post_count:
                 await reconcile_everyone(tx, service, now)
                 return
-        pending.extend(edge.source for edge in lineage.upstream(node, now))
+        pending.extend(edge.source for edge in lineage.upstream(node, EVER))

@@ -45,7 +45,7 @@ async def post_usage(service: Service, post: str, known_at: Instant | None) -> P
         lineage = await service.lineages.at(found.now.revision)
     asked = known_or_now(known_at, found.now.instant)
     usage = usage_of(lineage, found.post, found.memberships, asked)
-    return PostUsageAnswer(post, usage, explain(usage, lineage, asked), asked, lineage)
+    return PostUsageAnswer(post, usage, explain(usage, asked, found.now.first_recorded_at), asked, lineage)
 
 
 async def eligibilities_at_use(service: Service, answer: PostUsageAnswer, uses: Sequence[Use]) -> list[Eligibility]:
@@ -71,9 +71,9 @@ def _at_use(answer: PostUsageAnswer, facts: PostFacts, use: Use) -> Eligibility:
     )
 
 
-def explain(usage: Usage, lineage: Lineage, known_at: Instant) -> str:
+def explain(usage: Usage, known_at: Instant, first_recorded_at: Instant | None) -> str:
     """The verdict in a sentence for people."""
-    if lineage.first_recorded_at is None or known_at < lineage.first_recorded_at:
+    if first_recorded_at is None or known_at < first_recorded_at:
         return f"Nothing was recorded at {to_datetime(known_at).isoformat()}, so no use was known then."
     if usage.verdict is Verdict.USED:
         models = sum(use.model_version is not None for use in usage.uses)

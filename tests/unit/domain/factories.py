@@ -236,7 +236,6 @@ def upper(
     models = {each.produced for each in runs if each.produced} | {each.model for each in derivations}
     return kind(
         revision="revision",
-        first_recorded_at=RECORDED,
         versions={each.ref: each for each in things if isinstance(each, DatasetVersion)},
         runs={each.key: each for each in runs},
         models={key: ModelVersion(key, *key.split(":", 1), ModelStatus.ACTIVE, RECORDED) for key in models},
