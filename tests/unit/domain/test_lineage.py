@@ -31,6 +31,7 @@ STORY = upper(
     run("r2", "s:1", started_from=["m:1"], produced="m:2"),
     derivation("m:3", "m:2"),
     serving("f", "m:3"),
+    serving("e", "m:3"),
 )
 
 
@@ -48,6 +49,7 @@ STEPS = {
     edge(Step.PRODUCED, "run r2", "model m:2"),
     edge(Step.DERIVED, "model m:2", "model m:3"),
     edge(Step.SERVES, "model m:3", "feature f"),
+    edge(Step.SERVES, "model m:3", "feature e"),
 }
 NODES = {each.source for each in STEPS} | {each.target for each in STEPS}
 
@@ -83,8 +85,11 @@ KNOWN = (
 
 @pytest.mark.parametrize("case", KNOWN, ids=lambda case: case.name)
 def test_a_step_is_known_from_when_it_was_recorded(case: Known) -> None:
-    assert len(list(case.lineage.downstream(node(case.at), NOW))) == 1
+    (step,) = case.lineage.downstream(node(case.at), NOW)
+
+    assert list(case.lineage.upstream(step.target, NOW)) == [step]
     assert not list(case.lineage.downstream(node(case.at), NOW - 1))
+    assert not list(case.lineage.upstream(step.target, NOW - 1))
 
 
 @pytest.mark.parametrize(
@@ -136,6 +141,14 @@ HOLDERS = upper(
 )
 def test_holding_versions_are_complete_and_sealed_by_then(case: Held) -> None:
     assert HOLDERS.holding(case.memberships, case.known_at) == refs(*case.expected)
+
+
+def test_holding_versions_and_served_features_are_sorted() -> None:
+    names = [f"{key}:{number}" for key in "abcd" for number in range(1, 12)]
+    lineage = upper(*(version(name) for name in names), *(serving(name, "m:1") for name in names))
+
+    assert lineage.holding([Membership(key, 1, None) for key in "dbca"], NOW) == refs(*names)
+    assert lineage.features_of("m:1", NOW) == sorted(names)
 
 
 def test_versions_are_consumed_by_runs_that_started_as_known_then() -> None:
