@@ -56,6 +56,12 @@ def test_a_list_that_changed_between_two_pages_is_read_on_after_the_last_item_se
     assert second.has_previous
 
 
+def test_a_page_after_items_that_are_gone_has_nothing_before_it() -> None:
+    page = page_of([4, 5], position, PageRequest(5, (3,)))
+
+    assert page == Page((4, 5), ((4,), (5,)), has_next=False, has_previous=False, total=2)
+
+
 def test_an_empty_list_has_one_empty_page() -> None:
     assert page_of([], position, PageRequest()) == Page((), (), False, False, 0)
 

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from consentline.domain.policies import Policy, governing
+from consentline.domain.policies import LawfulBasis, Policy, governing
 from tests.unit.domain.factories import AI, NOW, RECORDED, at, policy
 
 
@@ -55,3 +55,15 @@ CASES = (
 def test_one_policy_governs_whatever_the_order_in_which_they_are_listed(case: Case) -> None:
     for policies in (case.policies, case.policies[::-1]):
         assert governing(policies, case.jurisdiction, AI, case.at, case.known_at) == case.expected
+
+
+def test_what_a_policy_does_not_say_protects_people() -> None:
+    bare = Policy("gb", 1, "GB", AI, LawfulBasis.LEGITIMATE_INTERESTS, OLD, RECORDED)
+
+    assert bare.notice_required
+    assert bare.objection_window_days == 0
+    assert bare.protects_depicted
+    assert bare.flags_past_use
+    assert bare.gate_flagged_bases
+    assert not bare.objection_absolute
+    assert (bare.platforms, bare.assessment, bare.assessment_expires, bare.effective_until) == ((), None, None, None)

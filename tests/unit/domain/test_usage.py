@@ -715,7 +715,7 @@ POSSIBLE = (
     Possible("nothing that was read", upper(undocumented(), declared("d:2")), []),
     Possible(
         "undocumented, and declared for the place",
-        upper(undocumented("d:2"), declared("d:1", jurisdictions=("GB",)), run("r", "d:1", "d:2")),
+        upper(undocumented("d:2"), declared("d:1", jurisdictions=("GB",)), run("r", "d:2", "d:1")),
         ["d:1", "d:2"],
     ),
     Possible("declared without a selection", upper(declared(), READ), ["d:1"]),
