@@ -15,15 +15,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from consentline import __version__, generation
-from consentline.cli_ingest import run_ingest
-from consentline.connection import open_service
 from consentline.domain.access import Role
 from consentline.domain.errors import ConsentlineError, InvalidInputError
 from consentline.embedded.commands import neo4j_app
-from consentline.graph import migrations
 from consentline.settings import Settings
-from consentline.web.auth import issue_token
 
+# What costs time to import (the web, the schema, the driver) is imported by the command that needs it.
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LONGEST = timedelta(days=366)
 
@@ -70,7 +67,6 @@ def serve(
 
     Without CONSENTLINE_NEO4J_URI the embedded Neo4j runs as long as this does.
     """
-    # Here and below: the web and the schema cost half a second to import, which other commands need not wait for.
     from consentline.cli_serve import run_server
 
     with _reported():
@@ -84,6 +80,8 @@ def token(
     expires: Annotated[str, typer.Option(help="How long it is good for: 30m, 2h, 7d; at most 366d.")] = "1h",
 ) -> None:
     """Print a bearer token, alone on standard output."""
+    from consentline.web.auth import issue_token
+
     with _reported():
         lifetime = parse_duration(expires)
         typer.echo(issue_token(Settings.load().signing_secret(), role, lifetime))
@@ -116,6 +114,8 @@ def export_schema(
 @app.command()
 def migrate() -> None:
     """Bring the graph's constraints and indexes up to date; repeating it changes nothing."""
+    from consentline.connection import open_service
+    from consentline.graph import migrations
 
     async def work(settings: Settings) -> list[str]:
         async with open_service(settings) as service:
@@ -137,6 +137,8 @@ def ingest(
 
     Exits with 2 when lines were rejected; they are in FILE.rejects.ndjson with their reasons.
     """
+    from consentline.cli_ingest import run_ingest
+
     with _reported():
         status = run_ingest(Settings.load(), files, kind, progress)
     raise typer.Exit(status)

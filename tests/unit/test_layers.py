@@ -91,9 +91,8 @@ def test_cypher_is_cast_from_text_in_one_place_only() -> None:
 
 # The command line imports these when a command needs them: the others start in half the time.
 SLOW_TO_IMPORT = {
-    ("cli.py", "consentline.cli_serve"),
-    ("cli.py", "consentline.demo"),
-    ("cli.py", "consentline.gql.schema"),
+    ("cli.py", f"consentline.{name}")
+    for name in ("cli_ingest", "cli_serve", "connection", "demo", "gql.schema", "graph", "web.auth")
 }
 
 
