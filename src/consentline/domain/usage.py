@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from consentline.domain.datasets import Coverage, DatasetVersion, Membership, VersionRef
 from consentline.domain.instants import Instant
-from consentline.domain.lineage import Edge, Kind, Lineage, Node, Step, model_node, run_node, version_node
+from consentline.domain.lineage import Edge, Kind, Lineage, Node, Step, version_node
 from consentline.domain.posts import PostFacts
 from consentline.domain.training import TrainingRun
 
@@ -260,18 +260,3 @@ def models_reached(
         for use in influence(lineage, nobody, held_in, known_at, counts)
         if use.model_version is not None
     )
-
-
-__all__ = [
-    "Relation",
-    "Usage",
-    "Use",
-    "Verdict",
-    "cannot_rule_out",
-    "influence",
-    "model_node",
-    "models_reached",
-    "possible_versions",
-    "run_node",
-    "usage_of",
-]

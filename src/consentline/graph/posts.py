@@ -121,6 +121,11 @@ async def person_facts(tx: Tx, keys: Sequence[str]) -> dict[str, PersonFacts]:
     return {row["key"]: _person(row) for row in await tx.rows(PEOPLE, people=list(keys))}
 
 
+async def person(tx: Tx, key: str) -> PersonFacts:
+    """Everything recorded of one person; of somebody never recorded, nothing."""
+    return (await person_facts(tx, [key])).get(key) or PersonFacts(key)
+
+
 SUMMARIES: LiteralString = """
 UNWIND $posts AS key
 MATCH (p:Post {key: key})

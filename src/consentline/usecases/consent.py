@@ -2,7 +2,6 @@
 
 from consentline.domain.instants import Instant
 from consentline.domain.paging import Page, PageRequest
-from consentline.domain.people import PersonFacts
 from consentline.domain.standing import ConsentState, lawful_basis, standing
 from consentline.graph import consent, posts, upper
 from consentline.graph.session import Tx
@@ -19,7 +18,7 @@ async def find_consent(
     """
 
     async def work(tx: Tx) -> ConsentState:
-        person = (await posts.person_facts(tx, [user])).get(user) or PersonFacts(user)
+        person = await posts.person(tx, user)
         now = await upper.now(tx)
         asked = known_or_now(known_at, now.instant)
         lineage = await service.lineages.at(now.revision)
@@ -32,7 +31,7 @@ async def list_consent_history(service: Service, user: str, purpose: str, reques
     """What the person was told and said about the purpose, by valid time; each with the lawful basis of then."""
 
     async def work(tx: Tx) -> Page[ConsentState]:
-        person = (await posts.person_facts(tx, [user])).get(user) or PersonFacts(user)
+        person = await posts.person(tx, user)
         now = await upper.now(tx)
         lineage = await service.lineages.at(now.revision)
         page = await consent.history(tx, user, purpose, request)

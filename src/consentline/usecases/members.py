@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from consentline.domain.datasets import Coverage, DatasetVersion, VersionRef, VersionStatus, manifest_digest
+from consentline.domain.datasets import Coverage, VersionRef, VersionStatus, manifest_digest
 from consentline.domain.errors import RefusedError, StateError
 from consentline.domain.lineage import Lineage
 from consentline.graph import datasets as graph_datasets
@@ -19,9 +19,9 @@ async def add_members(service: Service, ref: VersionRef, posts: Sequence[str]) -
     """Record posts as members of a BUILDING version, one outcome each, in order; all in one transaction."""
 
     async def work(tx: Tx) -> list[Outcome]:
-        registered = _find(await _lineage(service, tx), ref)
-        if not isinstance(registered, DatasetVersion):
-            return [registered] * len(posts)
+        refusal = _refusal(await _lineage(service, tx), ref)
+        if refusal is not None:
+            return [refusal] * len(posts)
         guard = await members.lock_dataset(tx, ref.dataset)
         version = get_version(await _lineage(service, tx), ref)
         if version.status is not VersionStatus.BUILDING:
@@ -43,9 +43,9 @@ async def remove_members(service: Service, ref: VersionRef, posts: Sequence[str]
     """Take posts out of a BUILDING version that is based on another, one outcome each, in order."""
 
     async def work(tx: Tx) -> list[Outcome]:
-        registered = _find(await _lineage(service, tx), ref)
-        if not isinstance(registered, DatasetVersion):
-            return [registered] * len(posts)
+        refusal = _refusal(await _lineage(service, tx), ref)
+        if refusal is not None:
+            return [refusal] * len(posts)
         await members.lock_dataset(tx, ref.dataset)
         version = get_version(await _lineage(service, tx), ref)
         if version.status is not VersionStatus.BUILDING:
@@ -54,10 +54,10 @@ async def remove_members(service: Service, ref: VersionRef, posts: Sequence[str]
         standing = await members.candidates(tx, ref.dataset, sorted(set(posts)))
         _, based_on = await graph_datasets.registered_as(tx, ref)
         if based_on is None:
-            refusal = StateError(
+            unbased = StateError(
                 f"{ref} was not registered with basedOn", code="VERSION_NOT_BASED_ON", path=("version",)
             )
-            return [refusal] * len(posts)
+            return [unbased] * len(posts)
         present = {post for post, each in standing.items() if each.open}
         await members.remove(tx, ref.dataset, ref.number, sorted(present))
         return _first_occurrences(posts, present)
@@ -96,14 +96,15 @@ async def _lineage(service: Service, tx: Tx) -> Lineage:
     return await service.lineages.at((await upper.now(tx)).revision, tx)
 
 
-def _find(lineage: Lineage, ref: VersionRef) -> DatasetVersion | RefusedError:
+def _refusal(lineage: Lineage, ref: VersionRef) -> RefusedError | None:
+    """Why the version takes no members whatever its state; asked before any lock, which would create the dataset."""
     try:
         version = get_version(lineage, ref, ("version",))
     except RefusedError as error:
         return error
     if version.coverage is not Coverage.COMPLETE:
         return StateError(f"{ref} has no manifest of members", code="VERSION_NOT_COMPLETE", path=("version",))
-    return version
+    return None
 
 
 def _closed(ref: VersionRef) -> StateError:

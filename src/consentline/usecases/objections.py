@@ -15,7 +15,7 @@ from consentline.domain.objections import (
     check_withdrawal,
 )
 from consentline.domain.paging import Page, PageRequest
-from consentline.domain.people import PersonFacts, jurisdiction_at
+from consentline.domain.people import jurisdiction_at
 from consentline.domain.policies import governing
 from consentline.domain.usage import possible_versions as possible
 from consentline.graph import objections, posts, upper
@@ -69,7 +69,7 @@ async def file_objection(service: Service, command: FileObjection) -> tuple[Obje
         await service.lineages.at(lineage_revision, tx)
         now = await upper.recording_time(tx)
         check_intake(command.purposes, command.received_at, now, DAY)
-        person = await _person(tx, command.user)
+        person = await posts.person(tx, command.user)
         objection = Objection(
             key=command.key,
             user=command.user,
@@ -107,7 +107,7 @@ async def decide_objection(
     async def work(tx: Tx) -> Objection:
         objection, now = await _take(tx, service, key)
         lineage = await service.lineages.at((await upper.now(tx)).revision, tx)
-        jurisdiction = jurisdiction_at(await _person(tx, objection.user), objection.received_at, EVER)
+        jurisdiction = jurisdiction_at(await posts.person(tx, objection.user), objection.received_at, EVER)
         governors = [
             governing(lineage.policies, jurisdiction, purpose, objection.received_at, EVER)
             for purpose in objection.purposes
@@ -142,7 +142,7 @@ async def extend_objection(service: Service, key: str, reason: str) -> Objection
         objection, now = await _take(tx, service, key)
         check_extension(objection, reason=reason, now=now)
         # The clock was fixed at intake: by the jurisdiction that was known then.
-        person = await _person(tx, objection.user)
+        person = await posts.person(tx, objection.user)
         jurisdiction = jurisdiction_at(person, objection.received_at, objection.recorded_at)
         extended_to = due_at(objection.received_at, jurisdiction, service.establishment, months=EXTENDED_MONTHS)
         await objections.extend(tx, key, extended_to=extended_to, reason=reason, recorded_at=now)
@@ -195,7 +195,7 @@ async def possible_versions(service: Service, objection: Objection) -> list[Data
     """The consumed versions without a COMPLETE manifest that could hold a post of the person."""
 
     async def work(tx: Tx) -> list[DatasetVersion]:
-        person = await _person(tx, objection.user)
+        person = await posts.person(tx, objection.user)
         scoped = await objections.scoped_posts(tx, [objection.user])
         lineage = await service.lineages.at((await upper.now(tx)).revision)
         memberships = [
@@ -224,7 +224,3 @@ async def _take(tx: Tx, service: Service, key: str) -> tuple[Objection, Instant]
     await service.lineages.at(await upper.lock(tx), tx)
     now = await upper.recording_time(tx)
     return await objections.find(tx, key) or found, now
-
-
-async def _person(tx: Tx, user: str) -> PersonFacts:
-    return (await posts.person_facts(tx, [user])).get(user) or PersonFacts(user)

@@ -44,7 +44,7 @@ async def user_usage(service: Service, user: str, known_at: Instant | None) -> U
         now = await upper.now(tx)
         asked = known_or_now(known_at, now.instant)
         lineage = await service.lineages.at(now.revision)
-        person = (await posts.person_facts(tx, [user])).get(user) or PersonFacts(user)
+        person = await posts.person(tx, user)
         found = await person_usage.groups(tx, person, asked, _thresholds(lineage))
         counts: Counter[Verdict] = Counter()
         models: set[str] = set()

@@ -37,12 +37,12 @@ async def post_usage(service: Service, post: str, known_at: Instant | None) -> P
     Raises:
         InvalidInputError: `known_at` lies in the future.
     """
-    found = await service.graph.read(lambda tx: posts.for_usage(tx, post))
-    lineage = await service.lineages.at(found.now.revision)
-    while lineage.revision != found.now.revision:
-        # The structure changed in between: memberships and structure must be of one revision.
+    while True:
         found = await service.graph.read(lambda tx: posts.for_usage(tx, post))
         lineage = await service.lineages.at(found.now.revision)
+        # Memberships and structure must be of one revision; it may have changed in between.
+        if lineage.revision == found.now.revision:
+            break
     asked = known_or_now(known_at, found.now.instant)
     usage = usage_of(lineage, found.post, found.memberships, asked)
     return PostUsageAnswer(post, usage, explain(usage, asked, found.now.first_recorded_at), asked, lineage)
