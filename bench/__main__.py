@@ -1,7 +1,11 @@
-"""`make bench`: every comparison, one after the other; a missed goal is recorded and told, and fails nothing."""
+"""`make bench`: every comparison, one after the other; a missed goal is recorded and told, and fails nothing.
+
+`python -m bench NAME…` runs only these; `gate-races`, which takes minutes and compares nothing, only when it is named.
+"""
 
 import runpy
+import sys
 
-for name in ("demo", "ingest", "usage"):
+for name in sys.argv[1:] or ("demo", "ingest", "usage", "evaluation"):
     print(f"== bench.{name}")
-    runpy.run_module(f"bench.{name}", run_name="__main__")
+    runpy.run_module(f"bench.{name.replace('-', '_')}", run_name="__main__")

@@ -14,8 +14,9 @@ from consentline.domain.lineage import Kind
 from consentline.domain.paging import PageRequest
 from consentline.embedded import Server
 from consentline.graph import migrations
+from consentline.permits import Signer
 from consentline.settings import Settings
-from consentline.usecases import flags, lineage, objections, people, posts, usage
+from consentline.usecases import flags, lineage, objections, people, posts, usage, violations
 from consentline.usecases.service import Service
 from consentline.web.routes import build_routes
 
@@ -47,13 +48,15 @@ class Preparation:
         return True
 
     async def until_done(self, service: Service) -> None:
-        """Prepare until it worked."""
+        """Prepare until it worked, and resume what was left undone."""
         try:
             while not await self.attempt(service):  # noqa: ASYNC110 - nobody tells when the database is back
                 await asyncio.sleep(_RETRY_SECONDS)
         except ConsentlineError as error:
             self._missing = error
             _LOG.error("not ready: %s", error.code)
+            return
+        await resume(service)
 
     async def check(self) -> None:
         """Return when the database is reachable and migrated.
@@ -65,6 +68,17 @@ class Preparation:
             raise self._missing or DatabaseUnavailableError("the service is starting")
         recorded = await self._service.graph.read(migrations.applied)
         migrations.check(migrations.load_migrations(), recorded, complete=True)
+
+
+async def resume(service: Service) -> None:
+    """Finish what a service that stopped left undone: runs that were recorded and not judged."""
+    while True:
+        try:
+            await violations.judge_runs(service)
+        except DatabaseUnavailableError:
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 async def warm_up(service: Service) -> None:
@@ -90,20 +104,23 @@ def create_app(settings: Settings, server: Server) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
-        retrying: asyncio.Task[None] | None = None
+        background: asyncio.Task[None] | None = None
         try:
-            if not await preparation.attempt(service):
+            if await preparation.attempt(service):
+                background = asyncio.create_task(resume(service))
+            else:
                 _LOG.warning("the database cannot be reached yet")
-                retrying = asyncio.create_task(preparation.until_done(service))
+                background = asyncio.create_task(preparation.until_done(service))
             yield
         finally:
-            if retrying is not None:
-                retrying.cancel()
+            if background is not None:
+                background.cancel()
             await service.graph.close()
 
     return build_routes(
         service,
         secret=settings.signing_secret(),
+        sign_permit=Signer(settings.signing_key(), settings.permit_lifetime),
         max_body_bytes=settings.max_body_bytes,
         check_ready=preparation.check,
         lifespan=lifespan,

@@ -4,20 +4,22 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from consentline import __version__, generation
+from consentline.cli_errors import reported
+from consentline.cli_permit import parse_versions, permit_app
+from consentline.dataset_commands import dataset_app
 from consentline.domain.access import Role
-from consentline.domain.errors import ConsentlineError, InvalidInputError
+from consentline.domain.errors import InvalidInputError
 from consentline.embedded.commands import neo4j_app
+from consentline.notices_commands import notices_app
 from consentline.settings import Settings
 
 # What costs time to import (the web, the schema, the driver) is imported by the command that needs it.
@@ -31,16 +33,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(neo4j_app)
-
-
-@contextmanager
-def _reported() -> Generator[None]:
-    """Tell an expected error in one line on standard error, and end with status 1."""
-    try:
-        yield
-    except ConsentlineError as error:
-        typer.echo(f"error [{error.code}]: {error.message}", err=True)
-        raise typer.Exit(1) from None
+app.add_typer(dataset_app)
+app.add_typer(notices_app)
+app.add_typer(permit_app)
+report_app = typer.Typer(name="report", help="Figures for whoever answers for the processing.", no_args_is_help=True)
+app.add_typer(report_app)
 
 
 def _show_version(wanted: bool) -> None:
@@ -69,7 +66,7 @@ def serve(
     """
     from consentline.cli_serve import run_server
 
-    with _reported():
+    with reported():
         settings = Settings.load()
         run_server(settings, settings.host if host is None else host, settings.port if port is None else port)
 
@@ -82,7 +79,7 @@ def token(
     """Print a bearer token, alone on standard output."""
     from consentline.web.auth import issue_token
 
-    with _reported():
+    with reported():
         lifetime = parse_duration(expires)
         typer.echo(issue_token(Settings.load().signing_secret(), role, lifetime))
 
@@ -97,7 +94,7 @@ def export_schema(
     """Print the GraphQL schema in SDL."""
     from consentline.gql.schema import build_schema, export
 
-    with _reported():
+    with reported():
         sdl = export(build_schema())
         if check is not None:
             if not check.is_file() or check.read_text(encoding="utf-8") != sdl:
@@ -122,7 +119,7 @@ def migrate() -> None:
             recorded = await service.graph.read(migrations.applied)
             return sorted(recorded)
 
-    with _reported():
+    with reported():
         for name in asyncio.run(work(Settings.load())):
             typer.echo(name)
 
@@ -139,7 +136,7 @@ def ingest(
     """
     from consentline.cli_ingest import run_ingest
 
-    with _reported():
+    with reported():
         status = run_ingest(Settings.load(), files, kind, progress)
     raise typer.Exit(status)
 
@@ -152,7 +149,7 @@ def generate(
     """Write realistic records to standard output, as a stream: people, posts, deletions, objections."""
     console = Console(stderr=True)
     columns = (TextColumn("generating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with _reported(), Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with reported(), Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=posts)
         try:
             generation.write(posts, seed, sys.stdout.buffer, lambda done: bar.update(task, completed=done))
@@ -161,12 +158,83 @@ def generate(
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+@report_app.command()
+def compliance(
+    first: Annotated[str, typer.Option("--from", metavar="DATE", help="The first day (UTC).")],
+    end: Annotated[str, typer.Option("--to", metavar="DATE", help="The day (UTC) before which it ends.")],
+    form: Annotated[
+        Literal["json", "html"] | None,
+        typer.Option("--format", help="What to write.  [default: html for a FILE of that name, else json]"),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file, not standard output.")
+    ] = None,
+) -> None:
+    """Report objections, decisions, notices, exclusions and refused runs of a period; each number with its query."""
+    from consentline.cli_report import run_report
+
+    with reported():
+        text = run_report(Settings.load(), first, end, form, output)
+    if text is not None:
+        typer.echo(text, nl=False)
+
+
+@app.command("train-guard", context_settings={"allow_interspersed_args": False})
+def train_guard(
+    command: Annotated[list[str], typer.Argument(help="The training job.", metavar="-- COMMAND")],
+    run: Annotated[str, typer.Option(help="The run's key, of your own making.")],
+    inputs: Annotated[
+        list[str],
+        typer.Option("--input", help="A version that it reads; repeat it for more.", metavar="DATASET:NUMBER"),
+    ],
+    model: Annotated[str, typer.Option(help="The model of which it makes a version.")],
+    version: Annotated[str, typer.Option(help="The name of that version.")],
+    started_from: Annotated[
+        list[str] | None,
+        typer.Option("--from", help="A base checkpoint; repeat it for more.", metavar="MODEL:VERSION"),
+    ] = None,
+    purpose: Annotated[str, typer.Option(help="What the model is for.")] = "AI_TRAINING",
+    url: Annotated[str | None, typer.Option(help="The service.  [default: CONSENTLINE_URL]")] = None,
+    permit_file: Annotated[
+        Path | None, typer.Option(help="Keep the permit in this file.  [default: a private one]", metavar="FILE")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that is RUNNING already.")] = False,
+    finish_timeout: Annotated[
+        float, typer.Option(min=0, help="For how long to try to record the end.", metavar="SECONDS")
+    ] = 300,
+) -> None:
+    """Ask the gate, start the run, run COMMAND, and record by its status that the run completed or failed.
+
+    The bearer's token is read from CONSENTLINE_TOKEN. COMMAND finds its permit's file in CONSENTLINE_PERMIT, the run
+    in CONSENTLINE_RUN and what it may read in CONSENTLINE_INPUTS, but no token. Exits as COMMAND does (128 + N after
+    signal N); and without running it with 3 when the gate refuses, with 4 when it cannot be reached; with 5 when
+    COMMAND succeeded and that could not be recorded.
+    """
+    from consentline.cli_train_guard import Job, run_guard
+
+    with reported():
+        job = Job(
+            run=run,
+            inputs=parse_versions(inputs),
+            started_from=tuple(started_from or ()),
+            purpose=purpose,
+            model=model,
+            version=version,
+            command=tuple(command),
+            permit_file=permit_file,
+            resume=resume,
+            finish_timeout=finish_timeout,
+        )
+        status = run_guard(Settings.load(), url, job)
+    raise typer.Exit(status)
+
+
 @app.command()
 def demo() -> None:
     """Load the reference case, serve it, and show a question with its answer; until Ctrl-C."""
     from consentline.demo import run_demo
 
-    with _reported():
+    with reported():
         run_demo(Settings.load())
 
 

@@ -1,8 +1,11 @@
 """Settings from `CONSENTLINE_*` environment variables, validated once at start."""
 
+import re
 import secrets
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -13,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from consentline.domain.errors import SettingsError
 
+_JURISDICTION = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", re.ASCII)
 _SCHEMES = {"neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc"}
 
 
@@ -36,6 +40,10 @@ class Settings(BaseSettings):
     cache: Path = Field(default_factory=lambda: Path(platformdirs.user_cache_dir("consentline", appauthor=False)))
     maven_url: str | None = None
     token_secret: SecretStr | None = None
+    permit_key: SecretStr | None = None
+    permit_lifetime_seconds: Annotated[int, Field(ge=1, le=86400)] = 3600
+    url: str = "http://127.0.0.1:8000"
+    token: SecretStr | None = None
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     establishment: str | None = None
@@ -50,12 +58,45 @@ class Settings(BaseSettings):
             _check_uri(value)
         return value
 
+    @field_validator("establishment")
+    @classmethod
+    def _known_holidays(cls, value: str | None) -> str | None:
+        if value is not None:
+            # The table of holidays costs time to import, and most commands name no establishment.
+            from consentline.domain.clock import keeps_holidays
+
+            if not _JURISDICTION.fullmatch(value) or not keeps_holidays(value):
+                raise ValueError("must be the ISO 3166 code of a country or subdivision whose holidays are known")
+        return value
+
     @field_validator("token_secret")
     @classmethod
     def _long_secret(cls, value: SecretStr | None) -> SecretStr | None:
         # RFC 7518 section 3.2: an HS256 key is at least as long as the hash output.
         if value is not None and len(value.get_secret_value().encode()) < 32:
             raise ValueError("must have at least 32 bytes (RFC 7518, section 3.2)")
+        return value
+
+    @field_validator("permit_key")
+    @classmethod
+    def _signing_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        # Cryptography costs time to import, and most commands sign nothing.
+        from consentline.permits import PermitError, private_key
+
+        # Files of variables hold no line breaks.
+        pem = value.get_secret_value().replace("\\n", "\n")
+        try:
+            private_key(pem)
+        except PermitError:
+            raise ValueError("must be the PEM of an Ed25519 private key, not encrypted") from None
+        return SecretStr(pem)
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        check_url(value)
         return value
 
     @classmethod
@@ -78,15 +119,63 @@ class Settings(BaseSettings):
         """The HS256 secret: the one configured, else one made once and kept in `home`, readable by the owner only."""
         if self.token_secret is not None:
             return self.token_secret.get_secret_value()
+        return self._kept("token-secret", lambda: secrets.token_urlsafe(48))
+
+    def signing_key(self) -> str:
+        """The PEM of the key that signs permits: the one configured, else one made once and kept in `home`.
+
+        Raises:
+            SettingsError: what is kept there is no such key.
+        """
+        if self.permit_key is not None:
+            return self.permit_key.get_secret_value()
+        from consentline.permits import PermitError, new_private_pem, private_key
+
+        pem = self._kept("permit-key.pem", new_private_pem)
+        try:
+            private_key(pem)
+        except PermitError as error:
+            raise SettingsError(f"{self.home / 'permit-key.pem'}: {error.message}") from None
+        return pem
+
+    @property
+    def has_signing_key(self) -> bool:
+        """Whether `signing_key` would not make one."""
+        return self.permit_key is not None or (self.home / "permit-key.pem").exists()
+
+    @property
+    def permit_lifetime(self) -> timedelta:
+        """For how long a permit is good."""
+        return timedelta(seconds=self.permit_lifetime_seconds)
+
+    def _kept(self, name: str, make: Callable[[], str]) -> str:
+        """The text of a file in `home` that only the owner can read, made the first time."""
         self.home.mkdir(parents=True, exist_ok=True)
-        path = self.home / "token-secret"
+        path = self.home / name
         if not path.exists():
             # Written whole under another name first: of two commands at once one links its own, both read the same.
             with tempfile.NamedTemporaryFile("w", dir=self.home) as fresh, suppress(FileExistsError):
-                fresh.write(secrets.token_urlsafe(48))
+                fresh.write(make())
                 fresh.flush()
                 path.hardlink_to(fresh.name)
         return path.read_text(encoding="utf-8")
+
+
+def check_url(value: str) -> None:
+    """Return when a client can send requests there; a message never repeats it, since a password may stand in it.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable, parts = False, None
+    if not usable or parts is None or parts.query or parts.fragment:
+        raise ValueError("must be the address of a service, such as https://consentline.example")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("holds a user or password; the bearer goes into CONSENTLINE_TOKEN")
 
 
 def _check_uri(value: str) -> None:

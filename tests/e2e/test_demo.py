@@ -105,7 +105,7 @@ def shown_by(demo: Demo, environment: dict[str, str]) -> None:
     answer = httpx.post(
         address, json={"query": "{ __typename }"}, headers={"authorization": f"Bearer {token}"}, timeout=60
     )
-    assert answer.json() == {"data": {"__typename": "Query"}}
+    assert answer.json()["data"] == {"__typename": "Query"}
     assert line_with(demo.printed, "USED").startswith("USED  Used by 5 model versions")
     assert "llama-uk:1  TRAINED_ON, read 2024-12-02T09:00:00Z; could be used then under gb-ai-training v1" in (
         demo.printed

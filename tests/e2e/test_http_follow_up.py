@@ -10,7 +10,19 @@ from consentline.domain.instants import from_datetime
 from consentline.gql.ids import NodeId, NodeKind, encode_id
 from consentline.gql.scalars import format_instant
 from tests.conftest import Api
-from tests.e2e.operations import CONTROL, DERIVE, LONG, OBJECT, REGISTER, TRAIN, change, load_small_story, post, told
+from tests.e2e.operations import (
+    CONTROL,
+    DERIVE,
+    LONG,
+    OBJECT,
+    REGISTER,
+    TRAIN,
+    change,
+    load_small_story,
+    post,
+    record,
+    told,
+)
 
 EXTEND = """mutation ($input: ExtendObjectionInput!) {
   extendObjection(input: $input) {
@@ -41,7 +53,10 @@ TEXT = "x" * 4001
 
 @pytest.fixture
 def story(api: Api) -> Api:
-    """The small story; the author of p1 and p2 objected yesterday."""
+    """The small story, in which every post could be used; the author of p1 and p2 objected yesterday."""
+    rules = {"key": "gb", "version": 1, "jurisdiction": "GB", "purpose": "AI_TRAINING", "notice_required": False}
+    basis = {"lawful_basis": "LEGITIMATE_INTERESTS", "assessment": "dpia", "effective_from": "2020-01-01T00:00:00Z"}
+    api.ingest(record("policy", **rules, **basis), record("user", key="u2", jurisdiction="GB", adult_from="2000-01-01"))
     load_small_story(api)
     change(api, OBJECT, key="o1", user="u1", receivedAt=RECEIVED.isoformat())
     return api

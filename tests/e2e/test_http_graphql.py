@@ -218,15 +218,6 @@ def test_any_key_may_be_asked_about(story: Api, key: str) -> None:
 
 
 NOT_IMPLEMENTED = {
-    'query { datasetVersion(dataset: "d", number: 1) { ineligibleCount } }': "ineligibleCount",
-    'mutation { buildDatasetVersion(input: {dataset: "d"}) { datasetVersion { id } } }': "buildDatasetVersion",
-    'mutation { authorizeTraining(input: {run: "r", inputs: []}) { trainingRun { id } } }': "authorizeTraining",
-    'mutation { startTraining(input: {run: "r"}) { trainingRun { id } } }': "startTraining",
-    'mutation { completeTraining(input: {run: "r", model: "m", version: "1"}) { trainingRun { id } } }': (
-        "completeTraining"
-    ),
-    'mutation { failTraining(input: {run: "r", reason: "x"}) { trainingRun { id } } }': "failTraining",
-    'mutation { cancelTraining(input: {run: "r"}) { trainingRun { id } } }': "cancelTraining",
     'mutation { requestErasure(input: {key: "e", user: "u", receivedAt: "2026-01-01T00:00:00Z"})'
     " { affectedPostCount } }": "requestErasure",
     "subscription { retrainingFlagChanged { id } }": "retrainingFlagChanged",

@@ -74,6 +74,7 @@ def test_anything_is_found_again_by_its_id(story: Api) -> None:
 
 MUTATIONS: dict[str, tuple[str, set[str]]] = {
     'registerDatasetVersion(input: {dataset: "x", coverage: UNDOCUMENTED})': ("datasetVersion", {"ml"}),
+    'buildDatasetVersion(input: {dataset: "x", asOf: "2999-01-01T00:00:00Z"})': ("datasetVersion", {"ml"}),
     'withdrawDatasetVersion(input: {dataset: "x", number: 1, reason: "r"})': ("datasetVersion", {"ml"}),
     'recordTraining(input: {run: "x", inputs: [], startedAt: "2025-01-01T00:00:00Z"})': ("trainingRun", {"ml"}),
     'deriveModelVersion(input: {model: "x", version: "1", from: ["y"], kind: MERGE})': ("modelVersion", {"ml"}),

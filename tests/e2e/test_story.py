@@ -149,6 +149,7 @@ FLAGS = """
       modelVersion { key } dueAt causeCount affectedPostCount
       objection: causeCount(kind: OBJECTION) objectionPosts: affectedPostCount(kind: OBJECTION)
       depicted: causeCount(kind: THIRD_PARTY_OBJECTED) depictedPosts: affectedPostCount(kind: THIRD_PARTY_OBJECTED)
+      violating: causeCount(kind: VIOLATION) violatingPosts: affectedPostCount(kind: VIOLATION)
     } }
   }
 }
@@ -161,6 +162,7 @@ def expected_flag(answer: dict[str, Any]) -> dict[str, Any]:
         return len(causes), len({post for cause in causes for post in cause["posts"]})
 
     (objection, objection_posts), (depicted, depicted_posts) = of("OBJECTION"), of("THIRD_PARTY_OBJECTED")
+    violating, violating_posts = of("VIOLATION")
     return {
         "modelVersion": {"key": answer["modelVersion"]},
         "dueAt": answer["dueAt"],
@@ -170,6 +172,8 @@ def expected_flag(answer: dict[str, Any]) -> dict[str, Any]:
         "objectionPosts": objection_posts,
         "depicted": depicted,
         "depictedPosts": depicted_posts,
+        "violating": violating,
+        "violatingPosts": violating_posts,
     }
 
 

@@ -1,38 +1,41 @@
-"""Replays a scenario of `tests/scenarios.py` into the product, step by step, and asks it what the oracle is asked."""
+"""Replays a scenario of `tests/scenarios` into the product, step by step, and tells what came of each."""
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from consentline.domain.datasets import Coverage, Selection, VersionRef
-from consentline.domain.eligibility import evaluate
 from consentline.domain.errors import RefusedError
-from consentline.domain.flags import FlagStatus
-from consentline.domain.lineage import Kind, Lineage, Node
-from consentline.domain.paging import PageRequest
-from consentline.domain.posts import PostFacts
 from consentline.domain.training import DerivationKind
-from consentline.graph import flags as graph_flags
-from consentline.graph import posts as graph_posts
-from consentline.graph.session import Tx
-from consentline.usecases import datasets, flags, objections, posts, training, usage
+from consentline.usecases import builds, datasets, gate, objections, training
 from consentline.usecases.ingest import ingest
 from consentline.usecases.service import Service
-from tests.oracle import ObjectionAnswer, OpenFlag, PostUsage, Step, Use, micros
+from tests.oracle import ACCEPTED, REFUSED, UNCHANGED, Step, micros
+from tests.scenarios import AT_AUTHORISATION
 
-ACCEPTED, UNCHANGED, REFUSED = "accepted", "unchanged", "refused"
+
+@dataclass(frozen=True)
+class Applied:
+    """What came of a step in the oracle's words; repeated operations count as accepted."""
+
+    outcome: str
+    code: str | None = None
+    refusals: frozenset[Any] = frozenset()  # of an authorisation
+    started_at: int | None = None  # of a start
+    excluded: Mapping[str, int] = field(default_factory=dict)  # of a build
+    post_count: int | None = None
 
 
-async def apply(service: Service, step: Step) -> str:
-    """Apply one step and tell what came of it in the oracle's words; repeated operations count as accepted."""
+async def apply(service: Service, step: Step) -> Applied:
+    """Apply one step."""
     if isinstance(step, Mapping):
-        return (await apply_records(service, [step]))[0]
+        return Applied((await apply_records(service, [step]))[0])
     name, given = step
     try:
-        await OPERATIONS[name](service, given)
-    except RefusedError:
-        return REFUSED
-    return ACCEPTED
+        return await OPERATIONS[name](service, given) or Applied(ACCEPTED)
+    except RefusedError as error:
+        return Applied(REFUSED, error.code)
 
 
 async def apply_records(service: Service, records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -127,6 +130,10 @@ async def _withdraw(service: Service, given: Mapping[str, Any]) -> None:
     await objections.withdraw_objection(service, given["key"])
 
 
+async def _extend(service: Service, given: Mapping[str, Any]) -> None:
+    await objections.extend_objection(service, given["key"], given["reason"])
+
+
 async def _decide(service: Service, given: Mapping[str, Any]) -> None:
     await objections.decide_objection(
         service,
@@ -135,6 +142,58 @@ async def _decide(service: Service, given: Mapping[str, Any]) -> None:
         grounds=given.get("grounds"),
         decided_at=_at(given, "decidedAt"),
     )
+
+
+async def _build(service: Service, given: Mapping[str, Any]) -> Applied:
+    command = builds.BuildVersion(
+        dataset=given["dataset"],
+        title=given.get("title"),
+        purpose=given.get("purpose", "AI_TRAINING"),
+        selection=_selection(given.get("selection")),
+        as_of=_at(given, "asOf"),
+    )
+    built = await builds.build(service, command)
+    excluded = {str(reason): count for reason, count in built.excluded.items()}
+    return Applied(ACCEPTED, excluded=excluded, post_count=built.version.post_count)
+
+
+async def _authorize(service: Service, given: Mapping[str, Any]) -> Applied:
+    command = gate.AuthorizeTraining(
+        run=given["run"],
+        inputs=_refs(given, "inputs"),
+        started_from=tuple(given.get("startedFrom") or ()),
+        purpose=given.get("purpose", "AI_TRAINING"),
+    )
+    answer = await gate.authorize(service, command)
+    assert (answer.run is None) == bool(answer.refusals)
+    refusals = frozenset(
+        (tuple(each.version), None if each.reason is None else str(each.reason), each.count, tuple(each.sample_posts))
+        for each in answer.refusals
+    )
+    return Applied(REFUSED if refusals else ACCEPTED, refusals=refusals)
+
+
+async def _start(service: Service, given: Mapping[str, Any]) -> Applied:
+    started_at = None
+    if given.get("startedAt") == AT_AUTHORISATION:
+        run = (await service.lineage()).runs.get(given["run"])
+        started_at = None if run is None else run.authorized_at
+    else:
+        started_at = _at(given, "startedAt")
+    return Applied(ACCEPTED, started_at=(await gate.start(service, given["run"], started_at)).started_at)
+
+
+async def _complete(service: Service, given: Mapping[str, Any]) -> None:
+    command = gate.CompleteTraining(given["run"], given["model"], given["version"], _at(given, "endedAt"))
+    await gate.complete(service, command)
+
+
+async def _fail(service: Service, given: Mapping[str, Any]) -> None:
+    await gate.fail(service, given["run"], _at(given, "endedAt"), given["reason"])
+
+
+async def _cancel(service: Service, given: Mapping[str, Any]) -> None:
+    await gate.cancel(service, given["run"])
 
 
 OPERATIONS = {
@@ -146,101 +205,11 @@ OPERATIONS = {
     "fileObjection": _file,
     "withdrawObjection": _withdraw,
     "decideObjection": _decide,
+    "extendObjection": _extend,
+    "buildDatasetVersion": _build,
+    "authorizeTraining": _authorize,
+    "startTraining": _start,
+    "completeTraining": _complete,
+    "failTraining": _fail,
+    "cancelTraining": _cancel,
 }
-
-
-def _node(node: Node) -> tuple[Any, ...]:
-    if node.kind is Kind.DATASET_VERSION:
-        return (str(node.kind), node.key, node.number)
-    return (str(node.kind), node.key)
-
-
-async def post_usage(service: Service, post: str, known_at: int | None) -> PostUsage:
-    """The product's answer in the oracle's form."""
-    answer = await usage.post_usage(service, post, known_at)
-    uses = [
-        Use(
-            model_version=use.model_version,
-            relation=str(use.relation),
-            training_run=use.training_run,
-            dataset_version=tuple(use.dataset_version),
-            used_at=use.used_at,
-            path=tuple((str(edge.step), _node(edge.source), _node(edge.target)) for edge in use.path),
-        )
-        for use in answer.usage.uses
-    ]
-    return PostUsage(
-        verdict=str(answer.usage.verdict),
-        uses=sorted(uses, key=repr),
-        held_in=[tuple(ref) for ref in answer.usage.held_in],
-        undocumented=[tuple(ref) for ref in answer.usage.undocumented],
-    )
-
-
-async def reasons(service: Service, post: str, purpose: str, at: int | None, known_at: int) -> list[str] | None:
-    """Why the post may not be used, asked as a client asks; None when nothing names it."""
-    found = await posts.eligibility(service, post, purpose, at, known_at)
-    return None if found is None else [str(reason) for reason in found.reasons]
-
-
-class Evaluator:
-    """Asks many questions about a few posts from one reading of their facts."""
-
-    def __init__(self, lineage: Lineage, facts: Mapping[str, PostFacts]) -> None:
-        self._lineage = lineage
-        self._facts = facts
-
-    @classmethod
-    async def read(cls, service: Service, keys: Sequence[str]) -> "Evaluator":
-        """Read everything that is recorded of the posts."""
-        facts = await service.graph.read(lambda tx: graph_posts.facts(tx, keys))
-        return cls(await service.lineage(), facts)
-
-    def reasons(self, post: str, purpose: str, at: int, known_at: int) -> list[str]:
-        """Why the post may not be used, by the product's rules on its own reading of the facts."""
-        facts = self._facts.get(post) or PostFacts(post)
-        found = evaluate(facts, self._lineage.policies, purpose=purpose, at=at, known_at=known_at)
-        return [str(reason) for reason in found.reasons]
-
-
-async def open_flags(service: Service) -> dict[str, OpenFlag]:
-    """The open flags by model version, in the oracle's form."""
-    found: dict[str, OpenFlag] = {}
-    page = await flags.list_flags(service, FlagStatus.OPEN, None, PageRequest(first=100))
-    for flag in page.items:
-
-        async def causes(tx: Tx, uid: str = flag.uid) -> list[graph_flags.FlagCause]:
-            return await graph_flags.causes_of(tx, uid, None)
-
-        standing = await service.graph.read(causes)
-        found[flag.model_version] = OpenFlag(
-            causes={(cause.objection, str(cause.kind)): cause.posts for cause in standing},
-            affected_posts=await flags.affected_post_count(service, flag, None),
-            due_at=flag.due_at,
-            raised_at=0,
-        )
-    return found
-
-
-async def resolved_flags(service: Service) -> list[tuple[str, str, str | None]]:
-    """Model version, resolution and justification of every resolved flag, sorted."""
-    page = await flags.list_flags(service, FlagStatus.RESOLVED, None, PageRequest(first=100))
-    return sorted((flag.model_version, str(flag.resolution), flag.justification) for flag in page.items)
-
-
-async def objection(service: Service, key: str) -> ObjectionAnswer:
-    """The objection as it stands, in the oracle's form."""
-    found = await objections.find_objection(service, key)
-    assert found is not None
-    versions = await objections.possible_versions(service, found)
-    return ObjectionAnswer(
-        status=str(found.status),
-        due_at=found.due_at,
-        affected_post_count=await objections.affected_post_count(service, found),
-        possible_versions=[tuple(version.ref) for version in versions],
-    )
-
-
-def moment(text: str | None) -> int | None:
-    """The instant of a question; None stands for now."""
-    return None if text is None else micros(text)

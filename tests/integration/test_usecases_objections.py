@@ -22,6 +22,7 @@ from tests.integration.arrange import (
     AI,
     RECEIVED,
     STARTED,
+    allow,
     decide,
     declare,
     derive,
@@ -274,7 +275,8 @@ def test_a_person_may_be_told_at_the_moment_of_receipt(service: Service, run: Ru
 def test_an_extension_is_counted_from_the_original_start_and_flags_follow_it(service: Service, run: Run) -> None:
     async def scenario() -> None:
         received = await service.now() - DAY
-        await record(service, user("ana"), post("p"))
+        await allow(service, "ana")
+        await record(service, post("p"))
         await publish(service, "d", "p")
         await train(service, "r", "d:1", produced="m:1")
         filed = await file(service, "o", "ana", received)
@@ -380,7 +382,8 @@ async def flagged(service: Service) -> None:
 
     clean:1 was trained on w alone, dirty:1 on p again, unknown:1 on what nobody documented; m:2 serves "feed".
     """
-    await record(service, user("ana"), post("p"), post("q", "ben"), post("w", "cleo"))
+    await allow(service, "ana", "ben", "cleo")
+    await record(service, post("p"), post("q", "ben"), post("w", "cleo"))
     await publish(service, "d", "p", "q", "w")
     await publish(service, "d", "w")
     await register(service, "u", Coverage.UNDOCUMENTED)
@@ -427,6 +430,7 @@ def test_one_flag_a_model_version_gathers_causes_and_is_due_with_the_earliest(se
 
 def test_posts_that_depict_the_person_are_causes_of_their_own_kind(service: Service, run: Run) -> None:
     async def scenario() -> None:
+        await allow(service, "ana", "ben")
         await record(service, post("mine"), post("of me", "ben", depicts=["ana"]), post("of both", depicts=["ana"]))
         await publish(service, "d", "mine", "of me", "of both")
         await train(service, "r", "d:1", produced="m:1")
@@ -530,6 +534,7 @@ def test_a_resolved_flag_keeps_its_counts_whatever_becomes_of_the_objections(
     service: Service, run: Run, filed: int
 ) -> None:
     async def scenario() -> None:
+        await allow(service, "ana")
         await record(service, post("p"), post("p2"))
         await publish(service, "d", "p", "p2")
         await train(service, "r", "d:1", produced="m:1")

@@ -20,6 +20,7 @@ from tests.integration.arrange import (
     STARTED,
     derive,
     file,
+    policy,
     post,
     publish,
     record,
@@ -36,6 +37,7 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 Act = Callable[[Service], Awaitable[Any]]
 
 MINUTE = 60_000_000
+PERMISSIVE = {"notice_required": False, "assessment": "dpia"}
 
 
 # ---- what is written ------------------------------------------------------------------------------------------------
@@ -86,13 +88,15 @@ def test_a_small_story_is_these_nodes_and_relationships_and_no_others(service: S
             ("RetrainingFlag m:1 OPEN", "CAUSED_BY", "Objection o"),
             ("RetrainingFlag m:2 OPEN", "FLAGS", "ModelVersion m:2"),
             ("RetrainingFlag m:2 OPEN", "CAUSED_BY", "Objection o"),
+            ("RetrainingFlag m:1 OPEN", "CAUSED_BY", "TrainingRun r"),
+            ("RetrainingFlag m:2 OPEN", "CAUSED_BY", "TrainingRun r"),
         }
         # Nothing is written twice, but for the two kinds of cause that one objection gives.
         several = {(each.source.name, each["kind"]) for each in graph.typed("CAUSED_BY")}
         assert several == {
             (f"RetrainingFlag m:{number} OPEN", kind)
             for number in (1, 2)
-            for kind in (CauseKind.OBJECTION, CauseKind.THIRD_PARTY_OBJECTED)
+            for kind in (CauseKind.OBJECTION, CauseKind.THIRD_PARTY_OBJECTED, CauseKind.VIOLATION)
         }
         assert graph.relationships.total() == len(graph.shape()) + 2
 
@@ -241,7 +245,10 @@ RAISING = (
 @pytest.mark.parametrize("case", RAISING, ids=lambda case: case.name)
 def test_what_makes_a_model_version_a_user_raises_its_flag(service: Service, run: Run, case: Raising) -> None:
     async def scenario() -> None:
-        await record(service, post("p"))
+        # Nothing but the objection stands against any use.
+        await record(service, *(policy(key=each, purpose=each, **PERMISSIVE) for each in ("AI_TRAINING", "ADS")))
+        await record(service, user("ana"), user("ben"))
+        await record(service, post("p"), post("q", "ben"))
         await publish(service, "d", "p")
         await publish(service, "e", "q")
         await register(service, "u", Coverage.UNDOCUMENTED)

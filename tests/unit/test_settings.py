@@ -4,15 +4,18 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from consentline.domain.errors import SettingsError
 from consentline.graph.session import Graph
+from consentline.permits import Signer, new_private_pem
 from consentline.settings import Settings
 
 SECRET = "a secret of the operator, of 32 bytes or more"
+PERMIT_KEY = new_private_pem()
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +70,10 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         TRANSACTION_TIMEOUT_SECONDS="0.5",
         MAX_BODY_BYTES="1024",
         SHARD_SIZE="1",
+        PERMIT_KEY=PERMIT_KEY,
+        PERMIT_LIFETIME_SECONDS="60",
+        URL="https://consentline.example/there",
+        TOKEN="a bearer",
     )
 
     found = Settings.load().model_dump()
@@ -90,7 +97,18 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         "transaction_timeout_seconds": 0.5,
         "max_body_bytes": 1024,
         "shard_size": 1,
+        "permit_key": PERMIT_KEY,
+        "permit_lifetime_seconds": 60,
+        "url": "https://consentline.example/there",
+        "token": "a bearer",
     }
+
+
+@pytest.mark.parametrize("place", ["IE", "GB", "GB-ENG", "GB-WLS", "GB-SCT", "GB-NIR", "DE-BY", "US-CA", "NZ"])
+def test_the_establishment_is_a_place_whose_holidays_are_known(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    set_variables(monkeypatch, ESTABLISHMENT=place)
+
+    assert Settings.load().establishment == place
 
 
 @pytest.mark.parametrize("scheme", ["neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc"])
@@ -129,11 +147,26 @@ WRONG = (
     Wrong("NEO4J_PAGECACHE", "777", "match pattern"),
     Wrong("NEO4J_LINGER_SECONDS", "-77", "greater than or equal to 0"),
     Wrong("NEO4J_LINGER_SECONDS", "nan"),
+    *(
+        Wrong("ESTABLISHMENT", value, "must be the ISO 3166 code of a country or subdivision")
+        for value in ("Ireland", "ie", "UK", "GBR", "ZZ", "GB-SCO", "GB-", "-", "IE-D", "FR-Zone A", "")
+    ),
     Wrong("TOKEN_SECRET", "hunter2-hunter2-hunter2-hunter2", "at least 32 bytes"),
     Wrong("TOKEN_SECRET", "", "at least 32 bytes"),
     Wrong("PORT", "70001", "less than or equal to 65535"),
     Wrong("PORT", "-77", "greater than or equal to 0"),
     Wrong("PORT", "80a", "valid integer"),
+    Wrong("PERMIT_KEY", "hunter2-hunter2", "must be the PEM of an Ed25519 private key"),
+    Wrong("PERMIT_KEY", "", "must be the PEM of an Ed25519 private key"),
+    Wrong("PERMIT_KEY", Signer(PERMIT_KEY, timedelta(1)).public_pem, "must be the PEM of an Ed25519 private key"),
+    Wrong("PERMIT_LIFETIME_SECONDS", "0", "greater than or equal to 1"),
+    Wrong("PERMIT_LIFETIME_SECONDS", "86401", "less than or equal to 86400"),
+    Wrong("URL", "nowhere:8000", "must be the address of a service"),
+    Wrong("URL", "http://", "must be the address of a service"),
+    Wrong("URL", "ftp://consentline.example", "must be the address of a service"),
+    Wrong("URL", "https://consentline.example/?token=hunter2", hidden="hunter2"),
+    Wrong("URL", "https://me:hunter2@consentline.example", "CONSENTLINE_TOKEN", hidden="hunter2"),
+    Wrong("URL", "https://[nowhere]:80", hidden="nowhere"),
     Wrong("TRANSACTION_TIMEOUT_SECONDS", "0.0", "greater than 0"),
     Wrong("TRANSACTION_TIMEOUT_SECONDS", "inf"),
     Wrong("TRANSACTION_TIMEOUT_SECONDS", "nan"),
@@ -185,11 +218,12 @@ def test_a_secret_of_exactly_32_bytes_is_long_enough_however_few_its_characters(
 
 
 def test_secrets_are_not_shown_with_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_variables(monkeypatch, TOKEN_SECRET=SECRET, NEO4J_PASSWORD="hunter2")
+    set_variables(monkeypatch, TOKEN_SECRET=SECRET, NEO4J_PASSWORD="hunter2", TOKEN=SECRET, PERMIT_KEY=PERMIT_KEY)
 
     shown = f"{Settings.load()!r} {Settings.load()} {Settings.load().model_dump_json()}"
 
     assert SECRET not in shown
+    assert "PRIVATE KEY" not in shown
     assert "hunter2" not in shown
 
 
@@ -274,3 +308,40 @@ def test_threads_that_ask_at_once_get_one_whole_secret(tmp_path: Path) -> None:
         assert len(found) == 8
         assert set(found) == {(home / "token-secret").read_text()}
         assert [path.name for path in home.iterdir()] == ["token-secret"]
+
+
+# ---- the key of permits ---------------------------------------------------------------------------------------------
+
+
+def test_the_configured_key_of_permits_is_taken_and_none_is_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    set_variables(monkeypatch, PERMIT_KEY=PERMIT_KEY)
+
+    assert settings_of(tmp_path / "home").signing_key() == PERMIT_KEY
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_key_of_permits_may_be_written_on_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    set_variables(monkeypatch, PERMIT_KEY=PERMIT_KEY.replace("\n", "\\n"))
+
+    assert settings_of(tmp_path).signing_key() == PERMIT_KEY
+
+
+def test_a_key_of_permits_is_made_once_and_kept_for_its_owner_only(tmp_path: Path) -> None:
+    key = settings_of(tmp_path).signing_key()
+
+    assert "PRIVATE KEY" in key
+    assert settings_of(tmp_path).signing_key() == key
+    assert [path.name for path in tmp_path.iterdir()] == ["permit-key.pem"]
+    assert stat.S_IMODE((tmp_path / "permit-key.pem").stat().st_mode) == 0o600
+
+
+def test_a_kept_key_of_permits_that_is_none_is_told_without_repeating_it(tmp_path: Path) -> None:
+    (tmp_path / "permit-key.pem").write_text("hunter2")
+
+    with pytest.raises(SettingsError) as raised:
+        settings_of(tmp_path).signing_key()
+
+    assert raised.value.code == "SETTINGS"
+    assert raised.value.message == f"{tmp_path}/permit-key.pem: that is not the PEM of an Ed25519 private key"

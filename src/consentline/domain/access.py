@@ -25,13 +25,21 @@ class Action(StrEnum):
     WRITE_OBJECTIONS = "write objections"
     FOLLOW_FLAGS = "follow flags"
     INGEST = "ingest records"
+    EXPORT_CAMPAIGNS = "export notice campaigns"
 
 
 _ALLOWED: dict[Role, frozenset[Action]] = {
     Role.ML: frozenset({Action.READ_LINEAGE, Action.WRITE_LINEAGE, Action.FOLLOW_FLAGS}),
     Role.COMPLIANCE: frozenset({Action.READ_LINEAGE, Action.READ_PEOPLE, Action.WRITE_OBJECTIONS, Action.FOLLOW_FLAGS}),
     Role.SERVICE: frozenset(
-        {Action.READ_LINEAGE, Action.READ_PEOPLE, Action.WRITE_OBJECTIONS, Action.FOLLOW_FLAGS, Action.INGEST}
+        {
+            Action.READ_LINEAGE,
+            Action.READ_PEOPLE,
+            Action.WRITE_OBJECTIONS,
+            Action.FOLLOW_FLAGS,
+            Action.INGEST,
+            Action.EXPORT_CAMPAIGNS,
+        }
     ),
     Role.AUDITOR: frozenset({Action.READ_LINEAGE, Action.READ_PEOPLE}),
     Role.ADMIN: frozenset(Action),

@@ -49,6 +49,17 @@ def next_working_day(day: date, jurisdiction: str | None, establishment: str | N
     return day
 
 
+def keeps_holidays(jurisdiction: str) -> bool:
+    """Whether the public holidays of the country, or of this subdivision of it, are known."""
+    country, dash, subdivision = jurisdiction.partition("-")
+    try:
+        # The table of an alias ("UK", "GBR") says another code than the one that was asked for.
+        table = holidays.country_holidays(country, subdiv=subdivision or None)
+        return table.country == country and bool(subdivision) == bool(dash)
+    except NotImplementedError:
+        return False
+
+
 def zones_of(jurisdiction: str | None) -> tuple[ZoneInfo, ...]:
     """The time zones of the jurisdiction's country; UTC where it is unknown or has none.
 
@@ -91,4 +102,4 @@ def _zones() -> dict[str, tuple[str, ...]]:
     return zones
 
 
-__all__ = ["EXTENDED_MONTHS", "add_months", "due_at", "next_working_day", "zones_of"]
+__all__ = ["EXTENDED_MONTHS", "add_months", "due_at", "keeps_holidays", "next_working_day", "zones_of"]

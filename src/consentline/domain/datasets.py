@@ -4,9 +4,11 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import NamedTuple
 
-from consentline.domain.instants import Instant
+from consentline.domain.eligibility import Reason
+from consentline.domain.instants import Instant, to_datetime
 from consentline.domain.people import PersonFacts, covers, jurisdictions_ever
 from consentline.domain.posts import PostFacts
 
@@ -81,6 +83,34 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
+class Build:
+    """What a built version was made from: the posts of a selection that may be used for `purpose`, at `as_of` and now.
+
+    `as_of` None: when it was built. `excluded` counts, per reason and in the order of reasons, what was left out; it is
+    empty until the version is sealed.
+    """
+
+    purpose: str
+    as_of: Instant | None
+    selection: Selection
+    excluded: tuple[tuple[Reason, int], ...] = ()
+
+    def __str__(self) -> str:
+        chosen = self.selection
+        times = (("from", chosen.published_from), ("before", chosen.published_before), ("as of", self.as_of))
+        parts = [
+            f"built for {self.purpose}",
+            *(
+                f"{name} {', '.join(each)}"
+                for name, each in (("of", chosen.jurisdictions), ("on", chosen.platforms))
+                if each
+            ),
+            *(f"{name} {to_datetime(each).isoformat()}" for name, each in times if each is not None),
+        ]
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetVersion:
     """One version as recorded; `post_count` and `manifest_digest` stand only for sealed COMPLETE ones."""
 
@@ -96,6 +126,12 @@ class DatasetVersion:
     selection: Selection | None = None
     derived_from: tuple[VersionRef, ...] = ()
     generated_by: tuple[str, ...] = ()
+    build: Build | None = None
+
+    @property
+    def being_built(self) -> bool:
+        """Whether a build is making it, or was interrupted: nobody else may change its members or seal it."""
+        return self.build is not None and self.status is VersionStatus.BUILDING
 
     @property
     def ref(self) -> VersionRef:
@@ -106,11 +142,35 @@ class DatasetVersion:
         """Whether the version was sealed by `known_at`; before that it is in no answer."""
         return self.sealed_at is not None and self.sealed_at <= known_at
 
+    def declares(self, post: PostFacts, known_at: Instant) -> bool:
+        """Whether what the version says of its selection, if anything, cannot rule the post out."""
+        return self.selection is None or self.selection.covers(post, known_at)
+
+    def declares_person(self, person: PersonFacts | None, known_at: Instant) -> bool:
+        """Whether what it says of its selection, if anything, cannot rule out a post of the person."""
+        return self.selection is None or self.selection.covers_person(person, known_at)
+
 
 def manifest_digest(sorted_keys: Iterable[str]) -> str:
     """`sha256:` over the member keys in code point order, UTF-8, each followed by a line feed."""
-    digest = hashlib.sha256()
-    for key in sorted_keys:
-        digest.update(key.encode())
-        digest.update(b"\n")
-    return f"sha256:{digest.hexdigest()}"
+    digest = ManifestDigest()
+    digest.update(sorted_keys)
+    return str(digest)
+
+
+class ManifestDigest:
+    """The digest of a manifest that comes in pieces, and how many keys it counted."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self.count = 0
+
+    def update(self, sorted_keys: Iterable[str]) -> None:
+        """Add the next keys; a few thousand at a time are hashed at once."""
+        keys = iter(sorted_keys)
+        while chunk := list(islice(keys, 8192)):
+            self._digest.update("\n".join([*chunk, ""]).encode())
+            self.count += len(chunk)
+
+    def __str__(self) -> str:
+        return f"sha256:{self._digest.hexdigest()}"

@@ -30,6 +30,41 @@ class Transition:
     grounds: str | None = None
 
 
+class ObjectionEventKind(StrEnum):
+    """What can happen to an objection."""
+
+    FILED = "FILED"
+    EXTENDED = "EXTENDED"
+    UPHELD = "UPHELD"
+    REFUSED = "REFUSED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+BY_RECORD = "record"
+"""Who filed an objection that was loaded from a record; otherwise it is a role."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectionEvent:
+    """What happened to an objection, valid from `at`; `by` is None where that was not kept.
+
+    `reason` holds the grounds of a decision, or why more time was needed.
+    """
+
+    kind: ObjectionEventKind
+    at: Instant
+    recorded_at: Instant
+    by: str | None
+    reason: str | None = None
+
+
+class ObjectionOrder(StrEnum):
+    """What a list of objections is sorted by."""
+
+    RECEIVED = "RECEIVED"
+    URGENCY = "URGENCY"
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectionFacts:
     """What an objection covers and what became of it, unfiltered by any time."""
@@ -76,10 +111,16 @@ class Objection:
     extended_to: Instant | None
     decided_at: Instant | None
     grounds: str | None
+    history: tuple[ObjectionEvent, ...] = ()
+
+    @property
+    def deadline(self) -> Instant:
+        """The last instant at which an answer is in time: the end of the statutory period, with its extension."""
+        return self.due_at if self.extended_to is None else self.extended_to
 
     def overdue(self, now: Instant) -> bool:
-        """Whether the statutory period (with its extension) ended with the objection still undecided."""
-        return self.status is ObjectionStatus.PENDING and now > (self.extended_to or self.due_at)
+        """Whether the deadline passed with the objection still undecided."""
+        return self.status is ObjectionStatus.PENDING and now > self.deadline
 
 
 def check_intake(purposes: tuple[str, ...], received_at: Instant, now: Instant, day: Instant) -> None:
@@ -141,6 +182,20 @@ def check_extension(objection: Objection, *, reason: str, now: Instant) -> None:
         raise StateError("the period was extended before", code="OBJECTION_ALREADY_EXTENDED", path=("key",))
     if now > objection.due_at:
         raise StateError("the first deadline has passed", code="DEADLINE_PASSED", path=("key",))
+
+
+def check_order(status: ObjectionStatus | None, order: ObjectionOrder) -> None:
+    """Return when objections of this status (None: any that the order knows) can be listed in this order.
+
+    Raises:
+        InvalidInputError: by urgency, and the status is one that has no deadline any more.
+    """
+    if order is ObjectionOrder.URGENCY and status not in (None, ObjectionStatus.PENDING):
+        raise InvalidInputError(
+            f"only PENDING objections have a deadline to be ordered by, not those that are {status}",
+            code="ORDER_NEEDS_PENDING",
+            path=("orderBy",),
+        )
 
 
 def check_withdrawal(objection: Objection) -> None:

@@ -83,7 +83,7 @@ def _first_not_ruled_out(
             lineage,
             version,
             EVER,
-            selected=lambda each: each.selection is None or each.selection.covers(post, EVER),
+            selected=lambda each: each.declares(post, EVER),
             held=held_in.__contains__,
         ):
             return ref

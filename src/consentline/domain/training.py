@@ -49,7 +49,11 @@ def model_version_key(model: str, version: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TrainingRun:
-    """A run; `recorded_at` is when its start was recorded, `purpose` None when nobody recorded it."""
+    """A run; `recorded_at` is when its start was recorded, `purpose` None when nobody recorded it.
+
+    `authorized_at` and `fail_reason` are known of gated runs only; one that has not started was recorded when it was
+    authorised.
+    """
 
     key: str
     status: RunStatus
@@ -62,6 +66,8 @@ class TrainingRun:
     recorded_at: Instant
     produced_recorded_at: Instant | None = None
     gated: bool = False
+    authorized_at: Instant | None = None
+    fail_reason: str | None = None
 
     def started(self, known_at: Instant) -> bool:
         """Whether the run had read its inputs, as known at `known_at`; failed ones have."""

@@ -228,7 +228,7 @@ def _undocumented(
             lineage,
             version,
             known_at,
-            selected=lambda each: each.selection is None or each.selection.covers(post, known_at),
+            selected=lambda each: each.declares(post, known_at),
             held=held_in.__contains__,
         ):
             yield ref

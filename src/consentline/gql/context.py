@@ -1,17 +1,18 @@
 """What one request carries: the service, the bearer, and what was read already."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import strawberry
 
 from consentline.domain.access import Action, Principal
-from consentline.domain.datasets import VersionRef
+from consentline.domain.datasets import DatasetVersion, VersionRef
 from consentline.domain.errors import RefusedError
 from consentline.domain.instants import Instant
 from consentline.domain.lineage import Lineage
+from consentline.domain.training import TrainingRun
 from consentline.gql.cursors import Cursors
 from consentline.gql.ids import NodeId
 from consentline.usecases import people, posts
@@ -25,6 +26,14 @@ class NodeLoader(Protocol):
 
     async def __call__(self, context: "Context", node: NodeId) -> Any:
         """The view of the node, None when it is not recorded."""
+        ...
+
+
+class PermitSigner(Protocol):
+    """How a run that the gate let start gets something to show for it."""
+
+    def __call__(self, run: TrainingRun, inputs: Sequence[DatasetVersion]) -> str | None:
+        """A fresh permit; None unless the run is RUNNING through the gate."""
         ...
 
 
@@ -73,6 +82,7 @@ class Context:
     cursors: Cursors
     load_node: NodeLoader
     request_id: str = ""
+    sign_permit: PermitSigner | None = None
     _read: _Remembered = field(default_factory=_Remembered)
 
     def may(self, action: Action) -> bool:

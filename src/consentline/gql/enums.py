@@ -12,7 +12,7 @@ from consentline.domain.datasets import Coverage, VersionStatus
 from consentline.domain.eligibility import Reason
 from consentline.domain.flags import CauseKind, FlagResolution, FlagStatus
 from consentline.domain.lineage import Kind, Step
-from consentline.domain.objections import ObjectionStatus
+from consentline.domain.objections import ObjectionEventKind, ObjectionOrder, ObjectionStatus
 from consentline.domain.policies import LawfulBasis
 from consentline.domain.posts import PostKind, Visibility
 from consentline.domain.training import DerivationKind, ModelStatus, RunStatus
@@ -231,6 +231,27 @@ _expose(
         ObjectionStatus.UPHELD: "Decided for the person.",
         ObjectionStatus.REFUSED: "Decided against the person, with grounds.",
         ObjectionStatus.WITHDRAWN: "Taken back by the person.",
+    },
+)
+_expose(
+    ObjectionEventKind,
+    "ObjectionEventKind",
+    "What can happen to an objection.",
+    {
+        ObjectionEventKind.FILED: "It was received and recorded.",
+        ObjectionEventKind.EXTENDED: "Its period was extended by two months, with a reason.",
+        ObjectionEventKind.UPHELD: "It was decided for the person.",
+        ObjectionEventKind.REFUSED: "It was decided against the person, with grounds.",
+        ObjectionEventKind.WITHDRAWN: "The person took it back.",
+    },
+)
+_expose(
+    ObjectionOrder,
+    "ObjectionOrder",
+    "What a list of objections is sorted by.",
+    {
+        ObjectionOrder.RECEIVED: "The time of receipt, the earliest first.",
+        ObjectionOrder.URGENCY: "The deadline (extendedTo, else dueAt), the earliest first: of those that are PENDING.",
     },
 )
 _expose(

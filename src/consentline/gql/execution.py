@@ -9,13 +9,15 @@ from collections.abc import AsyncIterable, Awaitable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from types import CoroutineType
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from graphql import (
     DocumentNode,
     ExecutionResult,
     GraphQLError,
     GraphQLSyntaxError,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
     OperationType,
     execute,  # pyright: ignore[reportUnknownVariableType] - its generics are open
     get_operation_ast,
@@ -26,11 +28,11 @@ from graphql import (
 )
 
 from consentline.gql.context import Context
+from consentline.gql.cost import Reckoning
 from consentline.gql.errors import FormattedError, field_error, request_error, syntax_error, validation_error
-from consentline.gql.limits import MAX_TOKENS, DepthLimit
+from consentline.gql.limits import Limits, limit_rule
 from consentline.gql.schema import ApiSchema
 
-_RULES = (*specified_rules, DepthLimit)
 _MOST_DOCUMENTS = 500
 _LONGEST_KEPT = 20_000
 _MOST_ERRORS = 20
@@ -52,20 +54,37 @@ class Answer:
     data: dict[str, Any] | None = None
     errors: list[FormattedError] = field(default_factory=list[FormattedError])
     ran: bool = True
+    cost: int | None = None
 
     def body(self) -> dict[str, Any]:
-        """The answer's JSON object (GraphQL specification, section 7)."""
-        if not self.ran:
-            return {"errors": self.errors}
-        return {"errors": self.errors, "data": self.data} if self.errors else {"data": self.data}
+        """The answer's JSON object (GraphQL specification, section 7); `extensions.cost` is what was reckoned."""
+        body: dict[str, Any] = {"errors": self.errors} if self.errors or not self.ran else {}
+        if self.ran:
+            body["data"] = self.data
+        if self.cost is not None:
+            body["extensions"] = {"cost": self.cost}
+        return body
+
+
+class _Document(NamedTuple):
+    """A valid document, and what its operations cost."""
+
+    node: DocumentNode
+    reckoning: Reckoning
 
 
 class Engine:
     """Runs operations on a schema and remembers the documents that were valid."""
 
-    def __init__(self, schema: ApiSchema) -> None:
+    def __init__(self, schema: ApiSchema, limits: Limits | None = None, *, help_clients: bool = True) -> None:
+        """`help_clients`: whether introspection is answered and errors suggest names."""
         self._schema = schema.core
-        self._documents: OrderedDict[str, DocumentNode] = OrderedDict()
+        self._limits = limits or Limits()
+        self._help_clients = help_clients
+        introspection = () if help_clients else (NoSchemaIntrospectionCustomRule,)
+        self._rules = (*specified_rules, *introspection)
+        self._limit_rule = limit_rule(self._limits)
+        self._documents: OrderedDict[str, _Document] = OrderedDict()
 
     async def run(self, operation: Operation, context: Context) -> Answer:
         """The answer to an operation; every error is in it, none is raised."""
@@ -76,33 +95,44 @@ class Engine:
                 return document
         else:
             self._documents.move_to_end(operation.query)
-        result = await self._execute(document, operation, context)
+        node = get_operation_ast(document.node, operation.name)
+        cost = None if node is None else document.reckoning.cost(node, operation.variables)
+        if cost is not None and cost > self._limits.cost:
+            message = f"the operation may read {cost} objects where at most {self._limits.cost} are allowed"
+            too_costly = GraphQLError(message, extensions={"code": "TOO_COSTLY"})
+            return Answer(errors=[validation_error(too_costly)], ran=False, cost=cost)
+        result = await self._execute(document.node, node, operation, context)
         if result.data is None and result.errors and all(error.path is None for error in result.errors):
             return Answer(errors=[request_error(each, operation.variables) for each in result.errors], ran=False)
-        return Answer(result.data, [field_error(each, context.request_id) for each in result.errors or ()])
+        return Answer(result.data, [field_error(each, context.request_id) for each in result.errors or ()], cost=cost)
 
-    def _load(self, query: str) -> DocumentNode | Answer:
+    def _load(self, query: str) -> _Document | Answer:
         try:
-            document = parse(query, max_tokens=MAX_TOKENS, no_location=False)
+            document = parse(query, max_tokens=self._limits.tokens, no_location=False)
         except GraphQLSyntaxError as error:
             return Answer(errors=[syntax_error(error)], ran=False)
         except RecursionError:
             return Answer(errors=[_too_deep()], ran=False)
         try:
-            errors = validate(self._schema, document, _RULES, max_errors=_MOST_ERRORS)
+            # The limits come first: other rules may take long over what is beyond them.
+            errors = validate(self._schema, document, (self._limit_rule,)) or validate(
+                self._schema, document, self._rules, _MOST_ERRORS, hide_suggestions=not self._help_clients
+            )
         except RecursionError:
             return Answer(errors=[_too_deep()], ran=False)
         if errors:
             return Answer(errors=[validation_error(error) for error in errors], ran=False)
+        loaded = _Document(document, Reckoning(self._schema, document))
         if len(query) <= _LONGEST_KEPT:
-            self._documents[query] = document
+            self._documents[query] = loaded
             if len(self._documents) > _MOST_DOCUMENTS:
                 self._documents.popitem(last=False)
-        return document
+        return loaded
 
-    async def _execute(self, document: DocumentNode, operation: Operation, context: Context) -> ExecutionResult:
+    async def _execute(
+        self, document: DocumentNode, node: OperationDefinitionNode | None, operation: Operation, context: Context
+    ) -> ExecutionResult:
         variables = None if operation.variables is None else dict(operation.variables)
-        node = get_operation_ast(document, operation.name)
         if node is not None and node.operation is OperationType.SUBSCRIPTION:
             stream = subscribe(
                 self._schema, document, None, context, variables, operation.name, max_coercion_errors=_MOST_ERRORS

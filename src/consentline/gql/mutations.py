@@ -14,12 +14,15 @@ from consentline.gql.inputs import flags as flag_inputs
 from consentline.gql.inputs import objections as objection_inputs
 from consentline.gql.inputs import training as training_inputs
 from consentline.gql.types import payloads
-from consentline.gql.types.lineage import DatasetVersion, ModelVersion, TrainingRun, flag_view
+from consentline.gql.types.eligibility import reason_counts
+from consentline.gql.types.lineage import DatasetVersion, ModelVersion, TrainingRun, flag_view, permit_of
 from consentline.gql.types.node import not_yet
 from consentline.gql.types.payloads import user_errors
 from consentline.gql.types.people import Objection
+from consentline.usecases import builds as build_cases
 from consentline.usecases import datasets as dataset_cases
 from consentline.usecases import flags as flag_cases
+from consentline.usecases import gate as gate_cases
 from consentline.usecases import objections as objection_cases
 from consentline.usecases import training as training_cases
 
@@ -51,47 +54,99 @@ class Mutation:
             dataset_version=await _version(info.context, outcome), user_errors=user_errors(outcome.refusal)
         )
 
-    @strawberry.mutation(description="Build a version from the posts that may be used.", metadata=_LINEAGE)
-    def build_dataset_version(
-        self, input_: Annotated[dataset_inputs.BuildDatasetVersionInput, _INPUT]
+    @strawberry.mutation(
+        description="Build and seal the next version of a dataset: the posts of a selection that may be used, both at"
+        " `asOf` and now. It answers when it is done; called again after an interruption, it goes on.",
+        metadata=_LINEAGE,
+    )
+    async def build_dataset_version(
+        self, info: Info, input_: Annotated[dataset_inputs.BuildDatasetVersionInput, _INPUT]
     ) -> payloads.BuildDatasetVersionPayload:
-        """Not built yet."""
-        raise not_yet("buildDatasetVersion")
+        """A version made from a selection."""
+        outcome = await info.context.change(lambda: build_cases.build(info.context.service, input_.command()))
+        built = outcome.value
+        if built is None:
+            return payloads.BuildDatasetVersionPayload(
+                dataset_version=None, excluded=[], user_errors=user_errors(outcome.refusal)
+            )
+        lineage = await info.context.lineage(versions=[built.version.ref])
+        return payloads.BuildDatasetVersionPayload(
+            dataset_version=DatasetVersion(lineage=lineage, value=built.version),
+            excluded=reason_counts(built.excluded.items()),
+            user_errors=[],
+        )
 
-    @strawberry.mutation(description="Authorise a run, only on data that may be used.", metadata=_LINEAGE)
-    def authorize_training(
-        self, input_: Annotated[training_inputs.AuthorizeTrainingInput, _INPUT]
+    @strawberry.mutation(
+        description="Authorise a run, only on data that may be used: every input SEALED and COMPLETE, none of its"
+        " members ineligible now, no open flag on a base checkpoint or a generator. What stands against it is answered"
+        " in `refusals`, and recorded.",
+        metadata=_LINEAGE,
+    )
+    async def authorize_training(
+        self, info: Info, input_: Annotated[training_inputs.AuthorizeTrainingInput, _INPUT]
     ) -> payloads.AuthorizeTrainingPayload:
-        """Not built yet."""
-        raise not_yet("authorizeTraining")
+        """A run that may start, or why it may not."""
+        outcome = await info.context.change(lambda: gate_cases.authorize(info.context.service, input_.command()))
+        answer = outcome.value or gate_cases.Authorization(None, ())
+        known = await info.context.lineage(versions=[each.version for each in answer.refusals])
+        return payloads.AuthorizeTrainingPayload(
+            training_run=await _run(info.context, Outcome(answer.run, None)),
+            refusals=[payloads.training_refusal(known, each) for each in answer.refusals],
+            user_errors=user_errors(outcome.refusal),
+        )
 
-    @strawberry.mutation(description="Start an authorised run.", metadata=_LINEAGE)
-    def start_training(
-        self, input_: Annotated[training_inputs.StartTrainingInput, _INPUT]
+    @strawberry.mutation(
+        description="Start an authorised run, when all that its authorisation rested on still holds. An objection that"
+        " was recorded before is never overtaken.",
+        metadata=_LINEAGE,
+    )
+    async def start_training(
+        self, info: Info, input_: Annotated[training_inputs.StartTrainingInput, _INPUT]
     ) -> payloads.TrainingRunPayload:
-        """Not built yet."""
-        raise not_yet("startTraining")
+        """A run that reads its inputs."""
+        outcome = await info.context.change(
+            lambda: gate_cases.start(info.context.service, check_key(input_.run, "run"), input_.started_at)
+        )
+        payload = await _run_payload(info.context, outcome)
+        if payload.training_run is not None:
+            payload.permit = permit_of(info.context, payload.training_run)
+        return payload
 
-    @strawberry.mutation(description="Complete a run with the model version that it made.", metadata=_LINEAGE)
-    def complete_training(
-        self, input_: Annotated[training_inputs.CompleteTrainingInput, _INPUT]
+    @strawberry.mutation(
+        description="Complete a running run with the model version that it made, and raise the retraining flags that"
+        " are due for it.",
+        metadata=_LINEAGE,
+    )
+    async def complete_training(
+        self, info: Info, input_: Annotated[training_inputs.CompleteTrainingInput, _INPUT]
     ) -> payloads.TrainingRunPayload:
-        """Not built yet."""
-        raise not_yet("completeTraining")
+        """A run with its product."""
+        outcome = await info.context.change(lambda: gate_cases.complete(info.context.service, input_.command()))
+        return await _run_payload(info.context, outcome)
 
-    @strawberry.mutation(description="End a run that made nothing.", metadata=_LINEAGE)
-    def fail_training(
-        self, input_: Annotated[training_inputs.FailTrainingInput, _INPUT]
+    @strawberry.mutation(
+        description="End a running run that made nothing; what it read stays used by it.", metadata=_LINEAGE
+    )
+    async def fail_training(
+        self, info: Info, input_: Annotated[training_inputs.FailTrainingInput, _INPUT]
     ) -> payloads.TrainingRunPayload:
-        """Not built yet."""
-        raise not_yet("failTraining")
+        """A run and why it failed."""
+        outcome = await info.context.change(
+            lambda: gate_cases.fail(
+                info.context.service, check_key(input_.run, "run"), input_.ended_at, input_.checked_reason()
+            )
+        )
+        return await _run_payload(info.context, outcome)
 
-    @strawberry.mutation(description="Cancel a run that has not started.", metadata=_LINEAGE)
-    def cancel_training(
-        self, input_: Annotated[training_inputs.CancelTrainingInput, _INPUT]
+    @strawberry.mutation(description="Cancel an authorised run that has not started.", metadata=_LINEAGE)
+    async def cancel_training(
+        self, info: Info, input_: Annotated[training_inputs.CancelTrainingInput, _INPUT]
     ) -> payloads.TrainingRunPayload:
-        """Not built yet."""
-        raise not_yet("cancelTraining")
+        """A run that never reads anything."""
+        outcome = await info.context.change(
+            lambda: gate_cases.cancel(info.context.service, check_key(input_.run, "run"))
+        )
+        return await _run_payload(info.context, outcome)
 
     @strawberry.mutation(description="Keep a sealed version from being used again.", metadata=_LINEAGE)
     async def withdraw_dataset_version(
@@ -116,9 +171,7 @@ class Mutation:
         outcome = await info.context.change(
             lambda: training_cases.record_training(info.context.service, input_.command())
         )
-        return payloads.TrainingRunPayload(
-            training_run=await _run(info.context, outcome), user_errors=user_errors(outcome.refusal)
-        )
+        return await _run_payload(info.context, outcome)
 
     @strawberry.mutation(description="Record that a model version was made from others.", metadata=_LINEAGE)
     async def derive_model_version(
@@ -158,7 +211,9 @@ class Mutation:
         """An objection as it reached the controller."""
 
         async def file() -> objections.Objection:
-            objection, _ = await objection_cases.file_objection(info.context.service, input_.command())
+            objection, _ = await objection_cases.file_objection(
+                info.context.service, input_.command(), by=info.context.principal.role
+            )
             return objection
 
         return _objection(await info.context.change(file))
@@ -175,6 +230,7 @@ class Mutation:
                 uphold=input_.uphold,
                 grounds=input_.checked_grounds(),
                 decided_at=input_.decided_at,
+                by=info.context.principal.role,
             )
         )
         return _objection(outcome)
@@ -187,7 +243,9 @@ class Mutation:
     ) -> payloads.ObjectionPayload:
         """A later deadline, and why."""
         outcome = await info.context.change(
-            lambda: objection_cases.extend_objection(info.context.service, input_.key, input_.checked_reason())
+            lambda: objection_cases.extend_objection(
+                info.context.service, input_.key, input_.checked_reason(), by=info.context.principal.role
+            )
         )
         return _objection(outcome)
 
@@ -197,7 +255,7 @@ class Mutation:
     ) -> payloads.ObjectionPayload:
         """From now on it stops nothing."""
         outcome = await info.context.change(
-            lambda: objection_cases.withdraw_objection(info.context.service, input_.key)
+            lambda: objection_cases.withdraw_objection(info.context.service, input_.key, by=info.context.principal.role)
         )
         return _objection(outcome)
 
@@ -255,6 +313,12 @@ async def _version(context: Context, outcome: Outcome[datasets.DatasetVersion]) 
 async def _run(context: Context, outcome: Outcome[training.TrainingRun]) -> TrainingRun | None:
     run = outcome.value
     return None if run is None else TrainingRun(lineage=await context.lineage(), value=run)
+
+
+async def _run_payload(context: Context, outcome: Outcome[training.TrainingRun]) -> payloads.TrainingRunPayload:
+    return payloads.TrainingRunPayload(
+        training_run=await _run(context, outcome), user_errors=user_errors(outcome.refusal)
+    )
 
 
 async def _model(context: Context, outcome: Outcome[training.ModelVersion]) -> ModelVersion | None:

@@ -10,12 +10,14 @@ from consentline.domain.datasets import VersionRef
 from consentline.domain.errors import ConsentlineError, InvalidInputError, NotFoundError
 from consentline.domain.flags import FlagStatus
 from consentline.domain.lineage import Kind
-from consentline.domain.objections import ObjectionStatus
+from consentline.domain.objections import ObjectionOrder, ObjectionStatus
+from consentline.domain.reports import Period
 from consentline.gql.access import needs
 from consentline.gql.arguments import AI_TRAINING, After, At, First, KnownAt, Purpose
 from consentline.gql.context import Context, Info
 from consentline.gql.enums import LineageDirection
 from consentline.gql.ids import NodeId, NodeKind, decode_id
+from consentline.gql.scalars import DateTime
 from consentline.gql.types.differences import DatasetVersionDiff
 from consentline.gql.types.eligibility import Eligibility
 from consentline.gql.types.lineage import (
@@ -30,13 +32,17 @@ from consentline.gql.types.lineage import (
     training_run,
 )
 from consentline.gql.types.node import Node
+from consentline.gql.types.notices import NoticeCoverage
 from consentline.gql.types.paging import Connection, connect
 from consentline.gql.types.people import Objection, Post, User
+from consentline.gql.types.reports import ObjectionFigures, RecordedRefusal, TrainingFigures
 from consentline.gql.types.usage import LineageGraph, PostUsage, UserUsage
 from consentline.usecases import lineage as lineage_cases
+from consentline.usecases import notices as notice_cases
 from consentline.usecases import objections as objection_cases
 from consentline.usecases import person_usage as person_cases
 from consentline.usecases import posts as post_cases
+from consentline.usecases import reports as report_cases
 from consentline.usecases import usage as usage_cases
 
 _MOST_IDS = 100
@@ -52,6 +58,8 @@ _Number = Annotated[int, strawberry.argument(description="The version's number, 
 _From = Annotated[int, strawberry.argument(name="from", description="The number of the version compared with.")]
 _To = Annotated[int, strawberry.argument(description="The number of the version that is compared.")]
 _Key = Annotated[str, strawberry.argument(description="The caller's own key.")]
+_Begin = Annotated[DateTime, strawberry.argument(name="from", description="The beginning of the period.")]
+_End = Annotated[DateTime, strawberry.argument(description="The end of the period, which lies outside it.")]
 _Kind = Annotated[Kind, strawberry.argument(description="What the key is of.")]
 _NodeKey = Annotated[str, strawberry.argument(description='The key; of a dataset version "dataset:number".')]
 _Direction = Annotated[LineageDirection, strawberry.argument(description="Which way.")]
@@ -61,7 +69,13 @@ _Status = Annotated[ObjectionStatus | None, strawberry.argument(description="Onl
 _Overdue = Annotated[
     bool | None, strawberry.argument(description="Only those past their deadline, or only the others. Left out: all.")
 ]
+_Order = Annotated[
+    ObjectionOrder,
+    strawberry.argument(name="orderBy", description="What they are sorted by; URGENCY lists PENDING ones."),
+]
 _FlagStatus = Annotated[FlagStatus | None, strawberry.argument(description="Only of this status. Left out: all.")]
+_Policy = Annotated[str, strawberry.argument(description="The policy's key.")]
+_PolicyVersion = Annotated[int, strawberry.argument(description="The version within the key.")]
 _Model = Annotated[str | None, strawberry.argument(description="Only of this model version. Left out: of all.")]
 
 
@@ -194,14 +208,20 @@ class Query:
             return None
         return LineageGraph(answer=answer)
 
-    @strawberry.field(description="Objections, by the time of receipt.", metadata=_PEOPLE)
+    @strawberry.field(description="Objections, by the time of receipt or by urgency.", metadata=_PEOPLE)
     async def objections(
-        self, info: Info, status: _Status = None, overdue: _Overdue = None, first: First = 50, after: After = None
+        self,
+        info: Info,
+        status: _Status = None,
+        overdue: _Overdue = None,
+        order_by: _Order = ObjectionOrder.RECEIVED,
+        first: First = 50,
+        after: After = None,
     ) -> Connection[Objection]:
         """A page of objections."""
-        context, listing = info.context, f"objections:{status or ''}:{'' if overdue is None else overdue}"
+        context, listing = info.context, f"objections:{status or ''}:{'' if overdue is None else overdue}:{order_by}"
         request = context.cursors.request(listing, first, after)
-        page = await objection_cases.list_objections(context.service, status, overdue, request)
+        page = await objection_cases.list_objections(context.service, status, overdue, request, order_by)
         return connect(context.cursors, listing, page, lambda objection: Objection(value=objection))
 
     @strawberry.field(description="Retraining flags, by the time they were raised.", metadata=_LINEAGE)
@@ -215,6 +235,44 @@ class Query:
     ) -> Connection[RetrainingFlag]:
         """A page of flags."""
         return await list_flags(info.context, status, model_version, first, after)
+
+    @strawberry.field(
+        description="Whom the notices of a policy reached, in figures: everybody whom it governs is read, page by page."
+        " Null when no such version is recorded.",
+        metadata=_PEOPLE,
+    )
+    async def notice_coverage(
+        self, info: Info, policy: _Policy, version: _PolicyVersion, at: At = None, known_at: KnownAt = None
+    ) -> NoticeCoverage | None:
+        """One pass over the people."""
+        service = info.context.service
+        try:
+            question = await notice_cases.ask(service, policy, version, at, known_at)
+        except NotFoundError:
+            return None
+        return NoticeCoverage(value=await notice_cases.coverage(service, question))
+
+    @strawberry.field(description="Figures about objections, for a period.", metadata=_PEOPLE)
+    def objection_figures(self, from_: _Begin, to: _End) -> ObjectionFigures:
+        """Each is counted when it is asked for."""
+        return ObjectionFigures(period=Period(from_, to))
+
+    @strawberry.field(description="Figures about the training gate, for a period.", metadata=_PEOPLE)
+    def training_figures(self, from_: _Begin, to: _End) -> TrainingFigures:
+        """Each is counted when it is asked for."""
+        return TrainingFigures(period=Period(from_, to))
+
+    @strawberry.field(
+        description="What stood against the runs that the gate refused in a period, by time.", metadata=_PEOPLE
+    )
+    async def training_refusals(
+        self, info: Info, from_: _Begin, to: _End, first: First = 50, after: After = None
+    ) -> Connection[RecordedRefusal]:
+        """A page of what was refused."""
+        context, listing = info.context, f"trainingRefusals:{from_}:{to}"
+        request = context.cursors.request(listing, first, after)
+        page = await report_cases.list_refusals(context.service, Period(from_, to), request)
+        return connect(context.cursors, listing, page, lambda refusal: RecordedRefusal(value=refusal))
 
 
 def _decoded(text: str) -> NodeId | ConsentlineError:

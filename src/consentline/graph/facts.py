@@ -10,6 +10,7 @@ from typing import LiteralString, NamedTuple, TypeVar
 from consentline.graph.session import Tx
 
 T = TypeVar("T")
+_BATCH = 10_000
 
 
 class Rows(list[T]):
@@ -102,4 +103,6 @@ REMOVE p.guard
 
 async def ensure_posts(tx: Tx, posts: Collection[str]) -> None:
     """Lock posts in key order; who was never recorded is created, known by key only."""
-    await tx.rows(ENSURE_POSTS, posts=Rows(sorted(posts)))
+    ordered = sorted(posts)
+    for begin in range(0, len(ordered), _BATCH):
+        await tx.rows(ENSURE_POSTS, posts=Rows(ordered[begin : begin + _BATCH]))

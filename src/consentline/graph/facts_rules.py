@@ -68,3 +68,16 @@ async def notices(tx: Tx, keys: Collection[RuleKey]) -> dict[RuleKey, list[Any]]
 async def describe_notices(tx: Tx, new: dict[RuleKey, list[Any]], now: Instant) -> None:
     """Give notices that were known by key only their description."""
     await tx.rows(DESCRIBE_NOTICES, rows=[[*key, *content] for key, content in new.items()], now=now)
+
+
+SERVED_PURPOSES: LiteralString = """
+UNWIND $keys AS key
+MATCH (n:Notice {key: key[0], version: key[1]})
+WHERE EXISTS { (n)<-[:SERVED]-(:User) }
+RETURN collect(DISTINCT n.purpose) AS purposes
+"""
+
+
+async def served_purposes(tx: Tx, keys: Collection[RuleKey]) -> set[str]:
+    """The purposes of those of the notices that reached anybody."""
+    return set((await tx.get(SERVED_PURPOSES, keys=[list(key) for key in sorted(keys)]))["purposes"])

@@ -5,6 +5,7 @@ from typing import LiteralString, NamedTuple
 
 from consentline.domain import shards
 from consentline.domain.datasets import VersionRef
+from consentline.graph.facts import Rows
 from consentline.graph.session import Tx
 
 _BATCH = 10_000
@@ -47,16 +48,20 @@ class Candidate(NamedTuple):
         return self.began is not None and self.ended is None
 
 
-ENSURE: LiteralString = """
+TIED_PEOPLE: LiteralString = """
 UNWIND $posts AS key
-MERGE (:Post {key: key})
+MATCH (:Post {key: key})-[tie:AUTHORED_BY|DEPICTS]->(u:User)
+WHERE tie.until IS NULL
+RETURN collect(DISTINCT u.key) AS people
 """
 
 
-async def ensure_posts(tx: Tx, posts: Sequence[str]) -> None:
-    """Create the posts that were never recorded, known by their keys only; `posts` is sorted."""
+async def tied_people(tx: Tx, posts: Sequence[str]) -> set[str]:
+    """Everybody who is believed now to have written one of the posts, or to be depicted in it."""
+    people = set[str]()
     for begin in range(0, len(posts), _BATCH):
-        await tx.rows(ENSURE, posts=list(posts[begin : begin + _BATCH]))
+        people.update((await tx.get(TIED_PEOPLE, posts=Rows(posts[begin : begin + _BATCH])))["people"])
+    return people
 
 
 CANDIDATES: LiteralString = """

@@ -7,16 +7,15 @@ from consentline.domain.causes import ScopedPosts
 from consentline.domain.consent import ConsentStatus
 from consentline.domain.datasets import Membership
 from consentline.domain.flags import CauseKind
-from consentline.domain.instants import ALWAYS, Instant
-from consentline.domain.objections import Objection, ObjectionStatus
-from consentline.domain.paging import Page, PageRequest, page_from
+from consentline.domain.instants import Instant
+from consentline.domain.objections import Objection, ObjectionEvent, ObjectionEventKind, ObjectionStatus
 from consentline.graph.session import Tx
 
 CREATE: LiteralString = """
 MATCH (u:User {key: $user})
 CREATE (o:Objection {
   key: $key, status: 'PENDING', purposes: $purposes, platforms: $platforms, channel: $channel,
-  received_at: $received_at, recorded_at: $recorded_at, due_at: $due_at
+  received_at: $received_at, recorded_at: $recorded_at, recorded_by: $by, due_at: $due_at, deadline: $due_at
 })-[:FILED_BY]->(u)
 WITH u, o
 UNWIND o.purposes AS purpose
@@ -26,7 +25,7 @@ CREATE (u)-[:SAID]->(:ConsentState {
 """
 
 
-async def create(tx: Tx, objection: Objection) -> None:
+async def create(tx: Tx, objection: Objection, *, by: str) -> None:
     """Write a PENDING objection of a recorded person, and the consent state of each of its purposes."""
     await tx.rows(
         CREATE,
@@ -38,13 +37,17 @@ async def create(tx: Tx, objection: Objection) -> None:
         received_at=objection.received_at,
         recorded_at=objection.recorded_at,
         due_at=objection.due_at,
+        by=by,
     )
 
 
 MOVE: LiteralString = """
 MATCH (o:Objection {key: $key})-[:FILED_BY]->(u:User)
-SET o.status = $status, o.decided_at = coalesce($decided_at, o.decided_at), o.grounds = coalesce($grounds, o.grounds)
-CREATE (o)-[:BECAME]->(:Transition {status: $status, at: $at, recorded_at: $recorded_at, grounds: $grounds})
+SET o.status = $status, o.decided_at = coalesce($decided_at, o.decided_at), o.grounds = coalesce($grounds, o.grounds),
+    o.deadline = null
+CREATE (o)-[:BECAME]->(:Transition {
+  status: $status, at: $at, recorded_at: $recorded_at, by: $by, grounds: $grounds
+})
 WITH u, o
 UNWIND o.purposes AS purpose
 CREATE (u)-[:SAID]->(:ConsentState {
@@ -66,6 +69,7 @@ async def move(
     *,
     at: Instant,
     recorded_at: Instant,
+    by: str,
     decided_at: Instant | None = None,
     grounds: str | None = None,
 ) -> None:
@@ -76,6 +80,7 @@ async def move(
         status=status,
         at=at,
         recorded_at=recorded_at,
+        by=by,
         decided_at=decided_at,
         grounds=grounds,
         consent=_CONSENT[status],
@@ -84,30 +89,33 @@ async def move(
 
 EXTEND: LiteralString = """
 MATCH (o:Objection {key: $key})
-SET o.extended_to = $extended_to, o.extended_at = $recorded_at, o.extension_reason = $reason
+SET o.extended_to = $extended_to, o.deadline = $extended_to, o.extended_at = $recorded_at, o.extended_by = $by,
+    o.extension_reason = $reason
 """
 
 
-async def extend(tx: Tx, key: str, *, extended_to: Instant, reason: str, recorded_at: Instant) -> None:
+async def extend(tx: Tx, key: str, *, extended_to: Instant, reason: str, recorded_at: Instant, by: str) -> None:
     """Record the one extension of the period; `due_at` stays."""
-    await tx.rows(EXTEND, key=key, extended_to=extended_to, reason=reason, recorded_at=recorded_at)
+    await tx.rows(EXTEND, key=key, extended_to=extended_to, reason=reason, recorded_at=recorded_at, by=by)
 
 
 FIND: LiteralString = """
 UNWIND $keys AS key
 MATCH (o:Objection {key: key})-[:FILED_BY]->(u:User)
 RETURN collect([o.key, u.key, o.status, o.purposes, o.platforms, o.channel, o.received_at, o.recorded_at, o.due_at,
-  o.extended_to, o.decided_at, o.grounds]) AS rows
+  o.extended_to, o.decided_at, o.grounds, o.recorded_by, o.extended_at, o.extended_by, o.extension_reason,
+  [(o)-[:BECAME]->(t:Transition) | [t.status, t.at, t.recorded_at, t.by, t.grounds]]]) AS rows
 """
 
 
 async def find(tx: Tx, key: str) -> Objection | None:
     """The objection as it stands."""
-    found = await _find_all(tx, [key])
+    found = await find_all(tx, [key])
     return found[0] if found else None
 
 
-async def _find_all(tx: Tx, keys: Sequence[str]) -> list[Objection]:
+async def find_all(tx: Tx, keys: Sequence[str]) -> list[Objection]:
+    """The objections of these keys that are recorded, as they stand, in no order."""
     return [_objection(row) for row in (await tx.get(FIND, keys=list(keys)))["rows"]]
 
 
@@ -120,7 +128,7 @@ RETURN collect(o.key) AS keys
 
 async def of_people(tx: Tx, people: Sequence[str]) -> list[Objection]:
     """Every objection that the people ever filed."""
-    return await _find_all(tx, (await tx.get(OF_PEOPLE, people=list(people)))["keys"])
+    return await find_all(tx, (await tx.get(OF_PEOPLE, people=list(people)))["keys"])
 
 
 LIVE_OBJECTORS: LiteralString = """
@@ -200,100 +208,14 @@ async def affected_post_count(tx: Tx, objection: Objection) -> int:
     return row["posts"]
 
 
-# Each list has its index, pinned: one statement for every filter would make the planner scan, and so would an OR.
-COUNT_ALL: LiteralString = """
-MATCH (o:Objection) RETURN count(o) AS total
-"""
-
-COUNT_OF_STATUS: LiteralString = """
-MATCH (o:Objection)
-USING INDEX o:Objection(status, received_at, key)
-WHERE o.status = $status AND o.received_at >= -9223372036854775808 AND o.key >= ''
-RETURN count(o) AS total
-"""
-
-COUNT_OVERDUE: LiteralString = """
-MATCH (o:Objection)
-USING INDEX o:Objection(status, received_at, key)
-WHERE o.status = 'PENDING' AND o.received_at >= -9223372036854775808 AND o.key >= ''
-  AND coalesce(o.extended_to, o.due_at) < $now
-RETURN count(o) AS total
-"""
-
-LIST_ALL: LiteralString = """
-MATCH (o:Objection)
-USING INDEX o:Objection(received_at, key)
-WHERE o.received_at >= $after AND o.key >= ''
-  AND CASE WHEN o.received_at = $after THEN o.key > $key ELSE true END
-  AND CASE WHEN $overdue IS NULL THEN true
-           ELSE (o.status = 'PENDING' AND coalesce(o.extended_to, o.due_at) < $now) = $overdue END
-WITH o.key AS key ORDER BY o.received_at, o.key LIMIT $most
-RETURN collect(key) AS keys
-"""
-
-LIST_OF_STATUS: LiteralString = """
-MATCH (o:Objection)
-USING INDEX o:Objection(status, received_at, key)
-WHERE o.status = $status AND o.received_at >= $after AND o.key >= ''
-  AND CASE WHEN o.received_at = $after THEN o.key > $key ELSE true END
-  AND CASE WHEN $overdue IS NULL THEN true
-           ELSE (o.status = 'PENDING' AND coalesce(o.extended_to, o.due_at) < $now) = $overdue END
-WITH o.key AS key ORDER BY o.status, o.received_at, o.key LIMIT $most
-RETURN collect(key) AS keys
-"""
-
-
-async def page(
-    tx: Tx, status: ObjectionStatus | None, overdue: bool | None, now: Instant, request: PageRequest
-) -> Page[Objection]:
-    """Objections by the time of receipt, then key."""
-    pending = ObjectionStatus.PENDING
-    if overdue and status not in (None, pending):
-        return page_from([], _position, request, 0)
-    total = await _count(tx, status)
-    if overdue is not None and status in (None, pending):
-        late = (await tx.get(COUNT_OVERDUE, now=now))["total"]
-        total = late if overdue else total - late
-    after, key = request.after or (ALWAYS, "")
-    cut: dict[str, Any] = {"after": after, "key": key, "most": request.first + 1, "overdue": overdue, "now": now}
-    wanted = pending if overdue else status
-    row = await (tx.get(LIST_ALL, **cut) if wanted is None else tx.get(LIST_OF_STATUS, status=wanted, **cut))
-    return page_from(await _in_order(tx, row["keys"]), _position, request, total)
-
-
-async def _count(tx: Tx, status: ObjectionStatus | None) -> int:
-    if status is None:
-        return (await tx.get(COUNT_ALL))["total"]
-    return (await tx.get(COUNT_OF_STATUS, status=status))["total"]
-
-
-LIST_OF_PERSON: LiteralString = """
-MATCH (:User {key: $user})<-[:FILED_BY]-(o:Objection)
-WITH o ORDER BY o.received_at, o.key
-WITH collect(o) AS found
-RETURN size(found) AS total,
-       [o IN found WHERE o.received_at > $after OR (o.received_at = $after AND o.key > $key) | o.key][..$most] AS keys
-"""
-
-
-async def page_of_person(tx: Tx, user: str, request: PageRequest) -> Page[Objection]:
-    """The person's objections by the time of receipt, then key."""
-    after, key = request.after or (ALWAYS, "")
-    row = await tx.get(LIST_OF_PERSON, user=user, after=after, key=key, most=request.first + 1)
-    return page_from(await _in_order(tx, row["keys"]), _position, request, row["total"])
-
-
-async def _in_order(tx: Tx, keys: Sequence[str]) -> list[Objection]:
-    found = {objection.key: objection for objection in await _find_all(tx, keys)}
-    return [found[key] for key in keys]
-
-
-def _position(objection: Objection) -> tuple[int, str]:
-    return (objection.received_at, objection.key)
-
-
 def _objection(row: list[Any]) -> Objection:
-    key, user, status, purposes, platforms, channel, received, recorded, due, extended, decided, grounds = row
+    key, user, status, purposes, platforms, channel, received, recorded, due, extended, decided, grounds, *past = row
+    by, extended_at, extended_by, extension_reason, transitions = past
+    history = [ObjectionEvent(ObjectionEventKind.FILED, received, recorded, by)]
+    if extended_at is not None:
+        kind = ObjectionEventKind.EXTENDED
+        history.append(ObjectionEvent(kind, extended_at, extended_at, extended_by, extension_reason))
+    history += [ObjectionEvent(ObjectionEventKind(each[0]), *each[1:]) for each in transitions]
     return Objection(
         key=key,
         user=user,
@@ -307,4 +229,5 @@ def _objection(row: list[Any]) -> Objection:
         extended_to=extended,
         decided_at=decided,
         grounds=grounds,
+        history=tuple(history),
     )

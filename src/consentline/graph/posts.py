@@ -96,8 +96,8 @@ RETURN
   [(u)-[:SAID]->(s:ConsentState) WHERE s.objection IS NULL
     | [s.purpose, s.status, s.valid_from, s.recorded_at]] AS consents,
   [(u)-[s:SERVED]->(n:Notice) WHERE n.described_at IS NOT NULL
-    | [n.purpose, s.served_at, CASE WHEN n.described_at > s.recorded_at THEN n.described_at ELSE s.recorded_at END]
-  ] AS notices,
+    | [n.purpose, s.served_at, CASE WHEN n.described_at > s.recorded_at THEN n.described_at ELSE s.recorded_at END,
+       s.seen_at]] AS notices,
   [(u)<-[:FILED_BY]-(o:Objection) | [o.key, o.purposes, o.platforms, o.received_at, o.recorded_at,
     [(o)-[:BECAME]->(t:Transition) | [t.status, t.at, t.recorded_at, t.grounds]]]] AS objections
 """

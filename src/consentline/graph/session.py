@@ -14,8 +14,16 @@ from consentline.domain.errors import ConsentlineError, DatabaseUnavailableError
 T = TypeVar("T")
 
 _SCHEMA_ATTEMPTS = 12
-_OUT_OF_TIME = ("TransactionTimedOut", "LockAcquisitionTimeout", "TransactionTerminated")
-_GONE = ("DatabaseUnavailable", "DatabaseNotFound", "NotALeader", "Transient", "General", "Security")
+_OUT_OF_TIME = ("TransactionTimedOut", "LockAcquisitionTimeout", "LockClientStopped", "TransactionTerminated")
+_GONE = (
+    "ClientError.Transaction",
+    "DatabaseUnavailable",
+    "DatabaseNotFound",
+    "NotALeader",
+    "Transient",
+    "General",
+    "Security",
+)
 
 
 class Tx:

@@ -10,7 +10,7 @@ from consentline.graph.session import Tx
 CREATE_RUN: LiteralString = """
 CREATE (t:TrainingRun {
   key: $key, status: $status, purpose: $purpose, started_at: $started_at, ended_at: $ended_at,
-  recorded_at: $recorded_at, gated: $gated
+  recorded_at: $recorded_at, gated: $gated, authorized_at: $authorized_at
 })
 WITH t
 CALL (t) {
@@ -43,6 +43,7 @@ async def create_run(tx: Tx, run: TrainingRun) -> None:
         ended_at=run.ended_at,
         recorded_at=run.recorded_at,
         gated=run.gated,
+        authorized_at=run.authorized_at,
         inputs=[[ref.dataset, ref.number] for ref in run.inputs],
         started_from=list(run.started_from),
     )

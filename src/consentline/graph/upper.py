@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any, LiteralString, NamedTuple
 
-from consentline.domain.datasets import Coverage, DatasetVersion, Selection, VersionRef, VersionStatus
+from consentline.domain.datasets import Build, Coverage, DatasetVersion, Selection, VersionRef, VersionStatus
+from consentline.domain.eligibility import Reason
 from consentline.domain.instants import Instant
 from consentline.domain.lineage import Lineage
 from consentline.domain.policies import LawfulBasis, Policy
@@ -89,7 +90,10 @@ RETURN collect([
   v.dataset, v.number, v.coverage, v.status, v.registered_at, v.sealed_at, v.withdrawn_at, v.post_count,
   v.manifest_digest, v.declared, v.jurisdictions, v.platforms, v.published_from, v.published_before,
   [(v)-[:DERIVED_FROM]->(u:DatasetVersion) | [u.dataset, u.number]],
-  [(v)-[:GENERATED_BY]->(m:ModelVersion) | m.key]
+  [(v)-[:GENERATED_BY]->(m:ModelVersion) | m.key],
+  CASE WHEN v.build_purpose IS NULL THEN NULL ELSE [
+    v.build_purpose, v.build_as_of, v.build_jurisdictions, v.build_platforms, v.build_published_from,
+    v.build_published_before, v.excluded_reasons, v.excluded_counts] END
 ]) AS rows
 """
 
@@ -99,7 +103,8 @@ RETURN collect([
   t.key, t.status, t.purpose, t.started_at, t.ended_at, t.recorded_at, t.gated,
   [(t)-[:CONSUMED]->(v:DatasetVersion) | [v.dataset, v.number]],
   [(t)-[:STARTED_FROM]->(b:ModelVersion) | b.key],
-  head([(t)-[p:PRODUCED]->(m:ModelVersion) | [m.key, p.recorded_at]])
+  head([(t)-[p:PRODUCED]->(m:ModelVersion) | [m.key, p.recorded_at]]),
+  t.authorized_at, t.fail_reason
 ]) AS rows
 """
 
@@ -167,6 +172,17 @@ def _version(row: list[Any]) -> DatasetVersion:
         selection=Selection(tuple(row[10]), tuple(row[11]), row[12], row[13]) if row[9] else None,
         derived_from=tuple(sorted(VersionRef(*ref) for ref in row[14])),
         generated_by=tuple(sorted(row[15])),
+        build=None if row[16] is None else _build(row[16]),
+    )
+
+
+def _build(row: list[Any]) -> Build:
+    purpose, as_of, jurisdictions, platforms, published_from, published_before, reasons, counts = row
+    return Build(
+        purpose=purpose,
+        as_of=as_of,
+        selection=Selection(tuple(jurisdictions), tuple(platforms), published_from, published_before),
+        excluded=tuple((Reason(reason), count) for reason, count in zip(reasons or (), counts or (), strict=True)),
     )
 
 
@@ -184,6 +200,8 @@ def _run(row: list[Any]) -> TrainingRun:
         recorded_at=row[5],
         produced_recorded_at=produced_recorded_at,
         gated=row[6],
+        authorized_at=row[10],
+        fail_reason=row[11],
     )
 
 

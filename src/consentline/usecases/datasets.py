@@ -15,9 +15,10 @@ from consentline.domain.datasets import (
 from consentline.domain.errors import ConflictError, InvalidInputError, NotFoundError, StateError
 from consentline.domain.lineage import Lineage
 from consentline.domain.paging import Page, PageRequest
+from consentline.graph import counts, differences, members, upper
 from consentline.graph import datasets as graph_datasets
-from consentline.graph import differences, members, upper
 from consentline.graph.session import Tx
+from consentline.usecases.membership import Locked, drop, in_members_transaction, take
 from consentline.usecases.service import Service
 
 MOST_LISTED = 100_000
@@ -79,15 +80,14 @@ async def register_version(service: Service, command: RegisterVersion) -> Datase
     """
     _check_shape(command)
 
-    async def work(tx: Tx) -> DatasetVersion:
-        lineage = await service.lineages.at(await upper.lock(tx), tx)
+    async def work(tx: Tx, locked: Locked) -> DatasetVersion:
+        lineage = locked.lineage
         taken = await _registered_before(tx, lineage, command)
         if taken is not None:
             return taken
         numbers = lineage.numbers.get(command.dataset, ())
         ref = VersionRef(command.dataset, (numbers[-1] if numbers else 0) + 1)
         _check_references(lineage, command, ref)
-        guard = await members.lock_dataset(tx, command.dataset)
         recorded_at = await upper.recording_time(tx)
         await graph_datasets.create_version(
             tx,
@@ -103,7 +103,7 @@ async def register_version(service: Service, command: RegisterVersion) -> Datase
             recorded_at=recorded_at,
         )
         if command.posts is not None:
-            await _write_manifest(tx, service, guard, ref, sorted(set(command.posts)))
+            await _write_manifest(tx, service, locked, ref, set(command.posts))
             await graph_datasets.seal(
                 tx,
                 ref,
@@ -112,10 +112,10 @@ async def register_version(service: Service, command: RegisterVersion) -> Datase
                 sealed_at=recorded_at,
             )
         elif command.building:
-            await _begin_building(tx, service, guard, ref, command.based_on)
+            await _begin_building(tx, service, locked, ref, command.based_on)
         return (await service.lineages.at(await upper.mark_changed(tx), tx)).versions[ref]
 
-    return await service.graph.write(work)
+    return await in_members_transaction(service, command.dataset, command.posts or (), work)
 
 
 async def withdraw_version(service: Service, ref: VersionRef, reason: str) -> DatasetVersion:
@@ -187,16 +187,22 @@ def _check_shape(command: RegisterVersion) -> None:
     for refused, field, message in refusals:
         if refused:
             raise InvalidInputError(message, code="INVALID_INPUT", path=(field,))
-    selection = command.selection
+    check_selection(command.selection, "declaredSelection")
+
+
+def check_selection(selection: Selection | None, field: str) -> None:
+    """Return unless the selection contradicts itself.
+
+    Raises:
+        InvalidInputError: nothing can be published in its time.
+    """
     if (
         selection is not None
         and selection.published_from is not None
         and selection.published_before is not None
         and selection.published_from >= selection.published_before
     ):
-        raise InvalidInputError(
-            "publishedFrom lies before publishedBefore", code="EMPTY_SELECTION", path=("declaredSelection",)
-        )
+        raise InvalidInputError("publishedFrom lies before publishedBefore", code="EMPTY_SELECTION", path=(field,))
 
 
 async def _registered_before(tx: Tx, lineage: Lineage, command: RegisterVersion) -> DatasetVersion | None:
@@ -256,28 +262,20 @@ def _check_upstream(lineage: Lineage, upstream: VersionRef, ref: VersionRef) -> 
         )
 
 
-async def _write_manifest(
-    tx: Tx, service: Service, guard: members.DatasetGuard, ref: VersionRef, posts: list[str]
-) -> None:
+async def _write_manifest(tx: Tx, service: Service, locked: Locked, ref: VersionRef, posts: set[str]) -> None:
     """Turn the newest content of the dataset into `posts`, writing only what differs."""
-    before = await members.open_members(tx, ref.dataset)
-    await members.ensure_posts(tx, posts)
-    standing = await members.candidates(tx, ref.dataset, posts)
-    await members.remove(tx, ref.dataset, ref.number, sorted(set(before) - standing.keys()))
-    fresh = [standing[post] for post in posts if not standing[post].open]
-    await members.add(tx, guard, ref.number, fresh, service.shard_size)
+    await drop(tx, locked, ref.number, set(await members.open_members(tx, ref.dataset)) - posts)
+    await take(tx, service, locked, ref.number, posts)
 
 
-async def _begin_building(
-    tx: Tx, service: Service, guard: members.DatasetGuard, ref: VersionRef, based_on: int | None
-) -> None:
+async def _begin_building(tx: Tx, service: Service, locked: Locked, ref: VersionRef, based_on: int | None) -> None:
     if based_on is None:
+        await counts.close_all(tx, ref.dataset, ref.number)
         await members.remove_all(tx, ref.dataset, ref.number)
         return
     joined, left = await members.changed_since(tx, ref.dataset, based_on)
-    await members.remove(tx, ref.dataset, ref.number, sorted(joined - left))
-    standing = await members.candidates(tx, ref.dataset, sorted(left - joined))
-    await members.add(tx, guard, ref.number, list(standing.values()), service.shard_size)
+    await drop(tx, locked, ref.number, joined - left)
+    await take(tx, service, locked, ref.number, left - joined)
 
 
 async def list_difference(

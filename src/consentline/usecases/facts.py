@@ -11,6 +11,7 @@ from typing import TypeAlias
 from consentline.domain.datasets import VersionRef
 from consentline.domain.errors import DatabaseUnavailableError, RefusedError
 from consentline.domain.instants import from_datetime
+from consentline.domain.objections import BY_RECORD
 from consentline.domain.records import (
     AuthorCorrection,
     ConsentSaid,
@@ -28,9 +29,10 @@ from consentline.domain.records import (
 )
 from consentline.graph.facts import RacedError, UnlockedPeopleError
 from consentline.graph.session import Tx
-from consentline.usecases import facts_people, facts_posts, facts_rules
+from consentline.usecases import facts_people, facts_posts, facts_rules, violations
 from consentline.usecases.members import Outcome, add_members, remove_members, seal_version
 from consentline.usecases.objections import FileObjection, file_objection
+from consentline.usecases.rejudging import BatchTooLargeError
 from consentline.usecases.service import Service
 
 __all__ = ["Batch", "Outcome", "record"]
@@ -57,26 +59,39 @@ _MOST_REPETITIONS = 20
 async def record(service: Service, batch: Batch) -> list[Outcome]:
     """Record the batch and answer for each record, in order: True (written), False (unchanged) or why it is refused.
 
+    A batch that concerns very many members is recorded in halves, each a transaction of its own.
+
     Raises:
-        DatabaseUnavailableError: nothing of the batch was written (objections and seals: perhaps the first of them).
+        DatabaseUnavailableError: nothing of the batch was written (objections, seals and halves: perhaps the first).
     """
+    try:
+        outcomes = await _record(service, batch)
+    except BatchTooLargeError:
+        half = len(batch) // 2
+        return [*await record(service, batch[:half]), *await record(service, batch[half:])]
+    if isinstance(batch[0], PolicyVersion | NoticeText):
+        await violations.judge_runs(service)
+    return outcomes
+
+
+async def _record(service: Service, batch: Batch) -> list[Outcome]:
     match batch:
         case [Post(), *_]:
             return await _write(service, lambda tx, more: facts_posts.record_posts(tx, service, batch, more))
         case [AuthorCorrection(), *_]:
             return await _write(service, lambda tx, more: facts_posts.record_corrections(tx, service, batch, more))
         case [VisibilityChange() | Deletion(), *_]:
-            return await _write(service, lambda tx, _: facts_posts.record_changes(tx, batch))
+            return await _write(service, lambda tx, _: facts_posts.record_changes(tx, service, batch))
         case [User(), *_]:
             return await _write(service, lambda tx, _: facts_people.record_users(tx, service, batch))
         case [NoticeServed(), *_]:
-            return await _write(service, lambda tx, _: facts_people.record_servings(tx, batch))
+            return await _write(service, lambda tx, _: facts_people.record_servings(tx, service, batch))
         case [ConsentSaid(), *_]:
-            return await _write(service, lambda tx, _: facts_people.record_consents(tx, batch))
+            return await _write(service, lambda tx, _: facts_people.record_consents(tx, service, batch))
         case [PolicyVersion(), *_]:
             return await _write(service, lambda tx, _: facts_rules.record_policies(tx, service, batch))
         case [NoticeText(), *_]:
-            return await _write(service, lambda tx, _: facts_rules.record_notices(tx, batch))
+            return await _write(service, lambda tx, _: facts_rules.record_notices(tx, service, batch))
         case [ObjectionFiled(), *_]:
             return [await _file(service, each) for each in batch]
         case _:
@@ -121,7 +136,7 @@ async def _file(service: Service, each: ObjectionFiled) -> Outcome:
         channel=each.channel,
     )
     try:
-        _, new = await file_objection(service, command)
+        _, new = await file_objection(service, command, by=BY_RECORD)
     except RefusedError as error:
         return error
     return new

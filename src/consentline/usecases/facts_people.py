@@ -10,8 +10,8 @@ from consentline.domain.records import ConsentSaid, NoticeServed, User
 from consentline.graph import facts, facts_people, upper
 from consentline.graph.facts_people import ConsentKey, FactKey, ServingKey
 from consentline.graph.session import Tx
-from consentline.usecases.flags import reconcile_people
 from consentline.usecases.members import Outcome
+from consentline.usecases.rejudging import of_people
 from consentline.usecases.service import Service
 
 
@@ -45,10 +45,12 @@ async def record_users(tx: Tx, service: Service, records: Sequence[User]) -> lis
     if moved and (moved & locked.objecting or await facts_people.have_posts(tx, moved)):
         await upper.lock(tx)
         concerned = moved & locked.objecting | await facts_people.depicted_objectors(tx, moved)
+    since = min(valid_from for _, _, valid_from in new)
+    people = {person for person, _, _ in new} - locked.created
+    rejudging = await of_people(tx, service, people, since, alone=len(records) == 1)
     now = await upper.recording_time(tx)
     await facts_people.add_facts(tx, new, now)
-    if concerned:
-        await reconcile_people(tx, service, concerned, now)
+    await rejudging.end(tx, service, now, concerned)
     return outcomes
 
 
@@ -63,7 +65,7 @@ def _said(record: User) -> dict[FactKey, str | None]:
     return said
 
 
-async def record_consents(tx: Tx, records: Sequence[ConsentSaid]) -> list[Outcome]:
+async def record_consents(tx: Tx, service: Service, records: Sequence[ConsentSaid]) -> list[Outcome]:
     """Record what people said where the lawful basis is consent."""
     locked = await facts.lock_people(tx, {record.user for record in records})
     known = await facts_people.consents(tx, locked.people)
@@ -76,11 +78,16 @@ async def record_consents(tx: Tx, records: Sequence[ConsentSaid]) -> list[Outcom
             known.add(said)
             new.append(said)
     if new:
-        await facts_people.add_consents(tx, new, await upper.recording_time(tx))
+        people = {person for person, _, _, _ in new} - locked.created
+        since = min(valid_from for _, _, _, valid_from in new)
+        rejudging = await of_people(tx, service, people, since, alone=len(records) == 1)
+        now = await upper.recording_time(tx)
+        await facts_people.add_consents(tx, new, now)
+        await rejudging.end(tx, service, now)
     return outcomes
 
 
-async def record_servings(tx: Tx, records: Sequence[NoticeServed]) -> list[Outcome]:
+async def record_servings(tx: Tx, service: Service, records: Sequence[NoticeServed]) -> list[Outcome]:
     """Record which notices reached people; when one was seen may be said later, and only once."""
     locked = await facts.lock_people(tx, {record.user for record in records})
     known = await facts_people.servings(tx, locked.people)
@@ -102,10 +109,13 @@ async def record_servings(tx: Tx, records: Sequence[NoticeServed]) -> list[Outco
             known[key] = seen_at
             (new if key in new else seen)[key] = seen_at
             outcomes.append(True)
-    if new or seen:
+    if new:
+        people = {key.user for key in new} - locked.created
+        since = min(key.served_at for key in new)
+        rejudging = await of_people(tx, service, people, since, alone=len(records) == 1)
         now = await upper.recording_time(tx)
-        if new:
-            await facts_people.add_servings(tx, new, now)
-        if seen:
-            await facts_people.add_seen(tx, seen)
+        await facts_people.add_servings(tx, new, now)
+        await rejudging.end(tx, service, now)
+    if seen:
+        await facts_people.add_seen(tx, seen)
     return outcomes

@@ -5,14 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from consentline.domain.errors import ConflictError
-from consentline.domain.instants import Instant, from_datetime
+from consentline.domain.instants import ALWAYS, Instant, from_datetime
 from consentline.domain.records import AuthorCorrection, Deletion, Post, VisibilityChange
 from consentline.graph import facts, facts_posts, upper
 from consentline.graph.facts import LockedPeople, UnlockedPeopleError
 from consentline.graph.facts_posts import Change, PostState
 from consentline.graph.session import Tx
-from consentline.usecases.flags import reconcile_people
 from consentline.usecases.members import Outcome
+from consentline.usecases.rejudging import Rejudging, of_posts, take_guard
 from consentline.usecases.service import Service
 
 
@@ -32,7 +32,9 @@ async def record_posts(tx: Tx, service: Service, records: Sequence[Post], more_p
     before = await facts_posts.states(tx, keys)
     outcomes, after, new = _decide(records, before)
     changed = [key for key, state in after.items() if key not in new and state != before[key]]
+    rejudging = Rejudging()
     if changed:
+        guarded = await take_guard(tx, changed)
         # Read without a lock so far. What stays as it is stays; the rest is decided again under the posts' locks.
         concerned = await _lock_changed(tx, locked, before, after, changed)
         before = await facts_posts.states(tx, keys)
@@ -42,6 +44,7 @@ async def record_posts(tx: Tx, service: Service, records: Sequence[Post], more_p
         _require_locked(locked, tied)
         if not tied & locked.objecting <= concerned:
             raise facts.RacedError
+        rejudging = await of_posts(tx, service, changed, ALWAYS, guarded=guarded or bool(concerned))
     else:
         concerned = set[str]()
     if new or changed:
@@ -49,8 +52,7 @@ async def record_posts(tx: Tx, service: Service, records: Sequence[Post], more_p
         await _write_new(tx, new, after, now)
         if changed:
             await _write_changed(tx, [(before[key], after[key]) for key in changed], now)
-        if concerned:
-            await reconcile_people(tx, service, concerned, now)
+        await rejudging.end(tx, service, now, concerned)
     if any(isinstance(outcome, ConflictError) for outcome in outcomes):
         await _forget_unused(tx, locked, records, outcomes)
     return outcomes
@@ -66,6 +68,7 @@ async def record_corrections(
     tied = set[str]().union(*(state.tied for state in before.values()))
     _require_locked(locked, tied)
     concerned = (tied | {record.author for record in records}) & locked.objecting
+    guarded = await take_guard(tx, keys) or bool(concerned)
     if concerned:
         await upper.lock(tx)
     await facts.ensure_posts(tx, keys)
@@ -81,6 +84,7 @@ async def record_corrections(
             known.add(correction)
             said.setdefault(record.post, []).append(correction)
     if said:
+        rejudging = await of_posts(tx, service, said, ALWAYS, guarded=guarded)
         now = await upper.recording_time(tx)
         await facts_posts.end_authors(tx, said, now)
         rows: list[tuple[str, str, str | None, Instant | None]] = [
@@ -89,12 +93,11 @@ async def record_corrections(
             for position, (author, reason) in enumerate(corrections, 1)
         ]
         await facts_posts.link_authors(tx, rows, now)
-        if concerned:
-            await reconcile_people(tx, service, concerned, now)
+        await rejudging.end(tx, service, now, concerned)
     return outcomes
 
 
-async def record_changes(tx: Tx, records: Sequence[VisibilityChange | Deletion]) -> list[Outcome]:
+async def record_changes(tx: Tx, service: Service, records: Sequence[VisibilityChange | Deletion]) -> list[Outcome]:
     """Record changes of visibility and deletions, also of posts that no record describes yet."""
     changes: list[Change] = [
         (record.post, "visibility", record.visibility, from_datetime(record.valid_from))
@@ -103,6 +106,7 @@ async def record_changes(tx: Tx, records: Sequence[VisibilityChange | Deletion])
         for record in records
     ]
     posts = {change[0] for change in changes}
+    guarded = await take_guard(tx, posts)
     await facts.ensure_posts(tx, posts)
     known = await facts_posts.changes(tx, posts)
     outcomes: list[Outcome] = []
@@ -113,7 +117,12 @@ async def record_changes(tx: Tx, records: Sequence[VisibilityChange | Deletion])
             known.add(change)
             new.append(change)
     if new:
-        await facts_posts.add_changes(tx, new, await upper.recording_time(tx))
+        # A post has its visibility from its publication on, also for a run that started before.
+        since = min(valid_from if field == "deleted" else ALWAYS for _, field, _, valid_from in new)
+        rejudging = await of_posts(tx, service, {change[0] for change in new}, since, guarded=guarded)
+        now = await upper.recording_time(tx)
+        await facts_posts.add_changes(tx, new, now)
+        await rejudging.end(tx, service, now)
     return outcomes
 
 

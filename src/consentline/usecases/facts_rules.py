@@ -6,10 +6,13 @@ from typing import Any
 
 from consentline.domain.errors import ConflictError
 from consentline.domain.instants import Instant, from_datetime
+from consentline.domain.lineage import Lineage
+from consentline.domain.policies import Policy
 from consentline.domain.records import NoticeText, PolicyVersion
-from consentline.graph import facts_rules, upper
+from consentline.graph import counts, facts_rules, upper
 from consentline.graph.facts_rules import RuleKey
 from consentline.graph.session import Tx
+from consentline.usecases import violations
 from consentline.usecases.flags import reconcile_everyone
 from consentline.usecases.members import Outcome
 from consentline.usecases.service import Service
@@ -34,7 +37,9 @@ async def record_policies(tx: Tx, service: Service, records: Sequence[PolicyVers
     if new:
         now = await upper.recording_time(tx)
         await facts_rules.add_policies(tx, new, now)
-        await upper.mark_changed(tx)
+        lineage = await service.lineages.at(await upper.mark_changed(tx), tx)
+        keys = {(policy["key"], policy["version"]) for policy in new}
+        await _judge_later(tx, lineage, [each for each in lineage.policies if (each.key, each.version) in keys])
         await reconcile_everyone(tx, service, now)
     return outcomes
 
@@ -76,9 +81,19 @@ def _conflict(what: str, field: str) -> ConflictError:
 _NOTICE_FIELDS = ("purpose", "channel", "published_at", "content_digest")
 
 
-async def record_notices(tx: Tx, records: Sequence[NoticeText]) -> list[Outcome]:
+async def _judge_later(tx: Tx, lineage: Lineage, policies: Sequence[Policy]) -> None:
+    """Have what rests on the policies judged again: members at the next authorisation, started runs after the commit.
+
+    A rule touches everybody: nobody is judged in its own transaction.
+    """
+    await counts.mark_unjudged(tx, {policy.purpose for policy in policies})
+    await violations.mark_unjudged(tx, lineage, policies)
+
+
+async def record_notices(tx: Tx, service: Service, records: Sequence[NoticeText]) -> list[Outcome]:
     """Record versions of notices, also of those that were served before they were described."""
     keys: set[RuleKey] = {(record.key, record.version) for record in records}
+    await upper.lock(tx)
     await facts_rules.lock_notices(tx, keys)
     known = await facts_rules.notices(tx, keys)
     new: dict[RuleKey, list[Any]] = {}
@@ -95,4 +110,9 @@ async def record_notices(tx: Tx, records: Sequence[NoticeText]) -> list[Outcome]
         outcomes.append(False if differing is None else _conflict("notice", differing))
     if new:
         await facts_rules.describe_notices(tx, new, await upper.recording_time(tx))
+        served = await facts_rules.served_purposes(tx, new)
+        lineage = await service.lineages.at((await upper.now(tx)).revision, tx)
+        await _judge_later(
+            tx, lineage, [each for each in lineage.policies if each.purpose in served and each.notice_required]
+        )
     return outcomes

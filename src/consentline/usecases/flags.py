@@ -1,16 +1,5 @@
-"""Retraining flags: raised and dropped by reconciling what is recorded with what the rules demand, and followed up.
+"""Retraining flags: read, followed up and resolved. What raises and drops them is in causes.py and violations.py."""
 
-Every fact that can make or unmake a model version a user of a post in scope of a live objection calls `reconcile_*` in
-its own transaction. That computes the causes from the facts as they stand, so flags never depend on the order in which
-the facts were recorded.
-"""
-
-from collections import Counter
-from collections.abc import Collection
-from dataclasses import replace
-from itertools import islice
-
-from consentline.domain.causes import CauseFinder, ScopedPosts
 from consentline.domain.errors import NotFoundError, StateError
 from consentline.domain.flags import (
     CauseKind,
@@ -23,55 +12,33 @@ from consentline.domain.flags import (
 )
 from consentline.domain.instants import Instant
 from consentline.domain.lineage import Lineage
-from consentline.domain.objections import STOPPING, ObjectionStatus
 from consentline.domain.paging import Page, PageRequest
-from consentline.domain.replacement import Offence, offences
-from consentline.graph import flags, objections, posts, upper
-from consentline.graph.flags import Cause
+from consentline.domain.replacement import Offence
+from consentline.graph import causes, flags, upper
 from consentline.graph.session import Tx
+from consentline.usecases.affected import (
+    MOST_OFFENCES,
+    Violations,
+    affected_post_count,
+    offences_by_objection,
+    offences_by_violation,
+    violations_of,
+)
+from consentline.usecases.causes import reconcile_everyone, reconcile_people
 from consentline.usecases.service import Service
 
-_PEOPLE_AT_ONCE = 500
-_POSTS_AT_ONCE = 1000
-_NAMED_OFFENCES = 5
-
-
-async def reconcile_people(tx: Tx, service: Service, people: Collection[str], now: Instant) -> None:
-    """Bring flags in line with the objections of these people; the caller holds the upper graph's guard."""
-    lineage = await service.lineages.at((await upper.now(tx)).revision, tx)
-    ordered = sorted(people)
-    for begin in range(0, len(ordered), _PEOPLE_AT_ONCE):
-        await _reconcile(tx, lineage, ordered[begin : begin + _PEOPLE_AT_ONCE], now)
-
-
-async def reconcile_everyone(tx: Tx, service: Service, now: Instant) -> None:
-    """Bring flags in line with every live objection; the caller holds the upper graph's guard.
-
-    For structural facts. Objections that are no longer live dropped their causes when they were decided or withdrawn.
-    """
-    await reconcile_people(tx, service, await objections.live_objectors(tx), now)
-
-
-async def _reconcile(tx: Tx, lineage: Lineage, people: list[str], now: Instant) -> None:
-    filed = await objections.of_people(tx, people)
-    standing = await flags.standing_causes(tx, [objection.key for objection in filed])
-    live = [objection for objection in filed if objection.status in STOPPING]
-    scoped = await objections.scoped_posts(tx, sorted({objection.user for objection in live}))
-    finder = CauseFinder(lineage, await posts.person_facts(tx, sorted({group.author for group in scoped})))
-    wanted: dict[Cause, tuple[int, Instant]] = {}
-    for objection in live:
-        due_at = objection.extended_to or objection.due_at
-        for (model, kind), count in finder.causes(objection, scoped).items():
-            wanted[Cause(model, objection.key, kind)] = (count, due_at)
-    recorded = {each.cause: (each.posts, each.due_at) for each in standing if not each.resolved}
-    settled = {each.cause for each in standing if each.resolved}
-    await flags.write_causes(
-        tx,
-        raised={cause: what for cause, what in wanted.items() if cause not in recorded and cause not in settled},
-        changed={cause: what for cause, what in wanted.items() if recorded.get(cause, what) != what},
-        dropped=[cause for cause in recorded if cause not in wanted],
-        now=now,
-    )
+__all__ = [
+    "acknowledge",
+    "affected_post_count",
+    "cause_count",
+    "find_flag",
+    "list_flags",
+    "list_flags_of_objection",
+    "reconcile_everyone",
+    "reconcile_people",
+    "resolve",
+    "schedule",
+]
 
 
 async def list_flags(
@@ -137,6 +104,9 @@ async def resolve(
             rule out an affected post; the message names posts, each with one path.
         InvalidInputError: what the resolution needs is missing.
     """
+    looked_at, offending = None, list[Offence]()
+    if replacement is not None:
+        looked_at, offending = await _violations_looked_at(service, uid, replacement)
 
     async def work(tx: Tx) -> RetrainingFlag:
         lineage, flag = await _take(tx, service, uid)
@@ -155,7 +125,12 @@ async def resolve(
                     code="MODEL_VERSION_NOT_FOUND",
                     path=("replacement",),
                 )
-            await _check_clean(tx, lineage, flag, replacement)
+            _check_clean(replacement, await offences_by_objection(tx, lineage, flag, replacement))
+            found = await violations_of(tx, lineage, uid)
+            if found == looked_at:
+                _check_clean(replacement, offending)
+            else:
+                _check_clean(replacement, await offences_by_violation(service, lineage, found.runs, replacement))
         await flags.resolve(tx, uid, resolution, replacement=replacement, justification=justification, now=now)
         if resolution is FlagResolution.RETIRED:
             await upper.mark_changed(tx)
@@ -173,61 +148,28 @@ async def _take(tx: Tx, service: Service, uid: str) -> tuple[Lineage, Retraining
     return lineage, flag
 
 
-async def _check_clean(tx: Tx, lineage: Lineage, flag: RetrainingFlag, replacement: str) -> None:
-    affected = await _affected_groups(tx, lineage, flag, await flags.causes_of(tx, flag.uid, None))
-    keys = sorted({key for group in affected for key in group.keys})
-    memberships = {key: group.memberships for group in affected for key in group.keys}
-    found: list[Offence] = []
-    for begin in range(0, len(keys), _POSTS_AT_ONCE):
-        facts = await posts.facts(tx, keys[begin : begin + _POSTS_AT_ONCE])
-        asked = [(facts[key], memberships[key]) for key in keys[begin : begin + _POSTS_AT_ONCE]]
-        found.extend(islice(offences(lineage, replacement, asked), _NAMED_OFFENCES - len(found)))
-        if len(found) >= _NAMED_OFFENCES:
-            break
+async def _violations_looked_at(service: Service, uid: str, replacement: str) -> tuple[Violations, list[Offence]]:
+    """What stands against a replacement of the posts that runs must not have read: outside any lock, they are many."""
+
+    async def read(tx: Tx) -> tuple[Lineage, Violations]:
+        lineage = await service.lineages.at((await upper.now(tx)).revision)
+        return lineage, await violations_of(tx, lineage, uid)
+
+    lineage, found = await service.graph.read(read)
+    if replacement not in lineage.models:
+        return found, []
+    return found, await offences_by_violation(service, lineage, found.runs, replacement)
+
+
+def _check_clean(replacement: str, found: list[Offence]) -> None:
     if found:
         raise StateError(
-            f"{replacement} is not clean of the affected posts: {'; '.join(map(str, found))}",
+            f"{replacement} is not clean of the affected posts: {'; '.join(map(str, found[:MOST_OFFENCES]))}",
             code="REPLACEMENT_NOT_CLEAN",
             path=("replacement",),
         )
 
 
-async def _affected_groups(
-    tx: Tx, lineage: Lineage, flag: RetrainingFlag, causes: list[flags.FlagCause]
-) -> list[ScopedPosts]:
-    """The posts that the causes concern, named, in groups; the same post may be in several."""
-    people = sorted({cause.user for cause in causes})
-    # A standing cause counts as it did when it was recorded, also on a flag that was resolved before the objection was.
-    filed = {each.key: replace(each, status=ObjectionStatus.PENDING) for each in await objections.of_people(tx, people)}
-    scoped = await objections.scoped_posts(tx, people, named=True)
-    finder = CauseFinder(lineage, await posts.person_facts(tx, sorted({group.author for group in scoped})))
-    return [
-        group
-        for group in scoped
-        for cause in causes
-        if group.kind is cause.kind and flag.model_version in finder.models(filed[cause.objection], group)
-    ]
-
-
 async def cause_count(service: Service, uid: str, kind: CauseKind | None) -> int:
     """How many causes hold the flag open (or held it when it was resolved), of one kind or of all."""
-    return len(await service.graph.read(lambda tx: flags.causes_of(tx, uid, kind)))
-
-
-async def affected_post_count(service: Service, flag: RetrainingFlag, kind: CauseKind | None) -> int:
-    """How many distinct posts the causes concern.
-
-    Posts of different authors are different, so counts of one kind add up unless somebody has two causes; only then
-    are the posts themselves compared.
-    """
-
-    async def work(tx: Tx) -> int:
-        causes = await flags.causes_of(tx, flag.uid, kind)
-        by_person = Counter(cause.user for cause in causes)
-        if all(cause.kind is CauseKind.OBJECTION and by_person[cause.user] == 1 for cause in causes):
-            return sum(cause.posts for cause in causes)
-        lineage = await service.lineages.at((await upper.now(tx)).revision)
-        affected = {key for group in await _affected_groups(tx, lineage, flag, causes) for key in group.keys}
-        return len(affected)
-
-    return await service.graph.read(work)
+    return len(await service.graph.read(lambda tx: causes.of_flag(tx, uid, kind)))

@@ -1,14 +1,15 @@
 """Members of a version that is BUILDING, and the seal that ends it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
-from consentline.domain.datasets import Coverage, VersionRef, VersionStatus, manifest_digest
+from consentline.domain.datasets import Coverage, DatasetVersion, VersionRef, VersionStatus, manifest_digest
 from consentline.domain.errors import RefusedError, StateError
 from consentline.domain.lineage import Lineage
 from consentline.graph import datasets as graph_datasets
 from consentline.graph import members, upper
 from consentline.graph.session import Tx
 from consentline.usecases.datasets import get_version
+from consentline.usecases.membership import Locked, drop, in_members_transaction, take
 from consentline.usecases.service import Service
 
 Outcome = bool | RefusedError
@@ -18,51 +19,40 @@ Outcome = bool | RefusedError
 async def add_members(service: Service, ref: VersionRef, posts: Sequence[str]) -> list[Outcome]:
     """Record posts as members of a BUILDING version, one outcome each, in order; all in one transaction."""
 
-    async def work(tx: Tx) -> list[Outcome]:
-        refusal = _refusal(await _lineage(service, tx), ref)
-        if refusal is not None:
-            return [refusal] * len(posts)
-        guard = await members.lock_dataset(tx, ref.dataset)
-        version = get_version(await _lineage(service, tx), ref)
-        if version.status is not VersionStatus.BUILDING:
+    async def work(tx: Tx, locked: Locked) -> list[Outcome]:
+        if locked.lineage.versions[ref].status is not VersionStatus.BUILDING:
             held = await members.held(tx, ref.dataset, ref.number, sorted(set(posts)))
             return [False if post in held else _closed(ref) for post in posts]
-        await members.ensure_posts(tx, sorted(set(posts)))
-        standing = await members.candidates(tx, ref.dataset, sorted(set(posts)))
-        absent = {post for post, each in standing.items() if not each.open}
-        returning = {post for post in absent if standing[post].ended == ref.number}
-        await members.reopen(tx, ref.dataset, ref.number, sorted(returning))
-        fresh = [standing[post] for post in sorted(absent - returning)]
-        await members.add(tx, guard, ref.number, fresh, service.shard_size)
-        return _first_occurrences(posts, absent)
+        return _first_occurrences(posts, await take(tx, service, locked, ref.number, set(posts)))
 
-    return await service.graph.write(work)
+    return await _in_transaction(service, ref, posts, work)
 
 
 async def remove_members(service: Service, ref: VersionRef, posts: Sequence[str]) -> list[Outcome]:
     """Take posts out of a BUILDING version that is based on another, one outcome each, in order."""
 
-    async def work(tx: Tx) -> list[Outcome]:
-        refusal = _refusal(await _lineage(service, tx), ref)
-        if refusal is not None:
-            return [refusal] * len(posts)
-        await members.lock_dataset(tx, ref.dataset)
-        version = get_version(await _lineage(service, tx), ref)
-        if version.status is not VersionStatus.BUILDING:
+    async def work(tx: Tx, locked: Locked) -> list[Outcome]:
+        if locked.lineage.versions[ref].status is not VersionStatus.BUILDING:
             held = await members.held(tx, ref.dataset, ref.number, sorted(set(posts)))
             return [_closed(ref) if post in held else False for post in posts]
-        standing = await members.candidates(tx, ref.dataset, sorted(set(posts)))
         _, based_on = await graph_datasets.registered_as(tx, ref)
         if based_on is None:
-            unbased = StateError(
-                f"{ref} was not registered with basedOn", code="VERSION_NOT_BASED_ON", path=("version",)
-            )
-            return [unbased] * len(posts)
-        present = {post for post, each in standing.items() if each.open}
-        await members.remove(tx, ref.dataset, ref.number, sorted(present))
-        return _first_occurrences(posts, present)
+            raise StateError(f"{ref} was not registered with basedOn", code="VERSION_NOT_BASED_ON", path=("version",))
+        return _first_occurrences(posts, await drop(tx, locked, ref.number, set(posts)))
 
-    return await service.graph.write(work)
+    return await _in_transaction(service, ref, posts, work)
+
+
+async def _in_transaction(
+    service: Service,
+    ref: VersionRef,
+    posts: Sequence[str],
+    work: Callable[[Tx, Locked], Awaitable[list[Outcome]]],
+) -> list[Outcome]:
+    try:
+        return await in_members_transaction(service, ref.dataset, posts, work, lambda lineage: _check(lineage, ref))
+    except RefusedError as error:
+        return [error] * len(posts)
 
 
 async def seal_version(service: Service, ref: VersionRef) -> bool:
@@ -70,6 +60,7 @@ async def seal_version(service: Service, ref: VersionRef) -> bool:
 
     Raises:
         NotFoundError: it is not recorded.
+        StateError: a build makes it, and seals it itself.
     """
 
     async def work(tx: Tx) -> bool:
@@ -77,6 +68,7 @@ async def seal_version(service: Service, ref: VersionRef) -> bool:
         version = get_version(lineage, ref, ("version",))
         if version.status is not VersionStatus.BUILDING:
             return False
+        _check_not_being_built(version)
         await members.lock_dataset(tx, ref.dataset)
         posts = await members.members(tx, ref.dataset, ref.number)
         await graph_datasets.seal(
@@ -92,19 +84,26 @@ async def seal_version(service: Service, ref: VersionRef) -> bool:
     return await service.graph.write(work)
 
 
-async def _lineage(service: Service, tx: Tx) -> Lineage:
-    return await service.lineages.at((await upper.now(tx)).revision, tx)
+def _check(lineage: Lineage, ref: VersionRef) -> None:
+    """Return when the version has a manifest, whatever its state, unless a build makes it.
 
-
-def _refusal(lineage: Lineage, ref: VersionRef) -> RefusedError | None:
-    """Why the version takes no members whatever its state; asked before any lock, which would create the dataset."""
-    try:
-        version = get_version(lineage, ref, ("version",))
-    except RefusedError as error:
-        return error
+    Raises:
+        NotFoundError: it is not recorded.
+        StateError: it has no manifest of members, or is being built.
+    """
+    version = get_version(lineage, ref, ("version",))
     if version.coverage is not Coverage.COMPLETE:
-        return StateError(f"{ref} has no manifest of members", code="VERSION_NOT_COMPLETE", path=("version",))
-    return None
+        raise StateError(f"{ref} has no manifest of members", code="VERSION_NOT_COMPLETE", path=("version",))
+    _check_not_being_built(version)
+
+
+def _check_not_being_built(version: DatasetVersion) -> None:
+    if version.being_built:
+        raise StateError(
+            f"{version.ref} is {version.build}: only its build changes its members and seals it",
+            code="VERSION_BEING_BUILT",
+            path=("version",),
+        )
 
 
 def _closed(ref: VersionRef) -> StateError:

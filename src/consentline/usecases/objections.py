@@ -2,26 +2,36 @@
 
 from dataclasses import dataclass
 
+from consentline.domain.access import Role
 from consentline.domain.clock import EXTENDED_MONTHS, due_at
-from consentline.domain.datasets import DatasetVersion, Selection
+from consentline.domain.datasets import DatasetVersion
 from consentline.domain.errors import ConflictError, NotFoundError
 from consentline.domain.instants import DAY, EVER, Instant
+from consentline.domain.lineage import Lineage
 from consentline.domain.objections import (
     Objection,
+    ObjectionEvent,
+    ObjectionEventKind,
+    ObjectionOrder,
     ObjectionStatus,
     check_decision,
     check_extension,
     check_intake,
+    check_order,
     check_withdrawal,
 )
 from consentline.domain.paging import Page, PageRequest
 from consentline.domain.people import jurisdiction_at
 from consentline.domain.policies import governing
 from consentline.domain.usage import possible_versions as possible
-from consentline.graph import objections, posts, upper
+from consentline.graph import objection_lists, objections, posts, upper
+from consentline.graph.counts import tracked_of_people
 from consentline.graph.facts import lock_people
 from consentline.graph.session import Tx
+from consentline.usecases import violations
+from consentline.usecases.counts import restrict
 from consentline.usecases.flags import reconcile_people
+from consentline.usecases.rejudging import of_people
 from consentline.usecases.service import Service
 
 
@@ -45,11 +55,11 @@ class FileObjection:
         )
 
 
-async def file_objection(service: Service, command: FileObjection) -> tuple[Objection, bool]:
+async def file_objection(service: Service, command: FileObjection, *, by: str = Role.SERVICE) -> tuple[Objection, bool]:
     """Record an objection, restrict the person's posts and raise the flags that it demands, in one transaction.
 
     Anybody's is accepted, recorded before or not (Art. 21(1)). Answers the objection and whether it is new: repeating
-    it with the same key and content changes nothing.
+    it with the same key and content changes nothing. `by` tells the history who recorded it: a role, or BY_RECORD.
 
     Raises:
         InvalidInputError: no purpose, or received more than 24 hours ahead of now.
@@ -66,7 +76,7 @@ async def file_objection(service: Service, command: FileObjection) -> tuple[Obje
             raise ConflictError(
                 "an objection of this key is recorded with other content", code="OBJECTION_CONFLICT", path=("key",)
             )
-        await service.lineages.at(lineage_revision, tx)
+        lineage = await service.lineages.at(lineage_revision, tx)
         now = await upper.recording_time(tx)
         check_intake(command.purposes, command.received_at, now, DAY)
         person = await posts.person(tx, command.user)
@@ -85,16 +95,25 @@ async def file_objection(service: Service, command: FileObjection) -> tuple[Obje
             extended_to=None,
             decided_at=None,
             grounds=None,
+            history=(ObjectionEvent(ObjectionEventKind.FILED, command.received_at, now, by),),
         )
-        await objections.create(tx, objection)
-        await reconcile_people(tx, service, [command.user], now)
+        uses = await _uses_since(tx, lineage, command.user, command.received_at)
+        await objections.create(tx, objection, by=by)
+        await restrict(tx, service, objection, now)
+        await violations.end(tx, service, lineage, uses, now, [command.user])
         return objection, True
 
     return await service.graph.write(work)
 
 
 async def decide_objection(
-    service: Service, key: str, *, uphold: bool, grounds: str | None, decided_at: Instant | None
+    service: Service,
+    key: str,
+    *,
+    uphold: bool,
+    grounds: str | None,
+    decided_at: Instant | None,
+    by: str = Role.SERVICE,
 ) -> Objection:
     """Uphold or refuse a pending objection; a refusal lifts the restriction from `decided_at` on (Art. 18(3)).
 
@@ -122,14 +141,15 @@ async def decide_objection(
             absolute=any(policy is not None and policy.objection_absolute for policy in governors),
         )
         status = ObjectionStatus.UPHELD if uphold else ObjectionStatus.REFUSED
-        await objections.move(tx, key, status, at=told_at, recorded_at=now, decided_at=told_at, grounds=grounds)
-        await reconcile_people(tx, service, [objection.user], now)
+        rejudging = await of_people(tx, service, [objection.user], told_at)
+        await objections.move(tx, key, status, at=told_at, recorded_at=now, by=by, decided_at=told_at, grounds=grounds)
+        await rejudging.end(tx, service, now, [objection.user])
         return await objections.find(tx, key) or objection
 
     return await service.graph.write(work)
 
 
-async def extend_objection(service: Service, key: str, reason: str) -> Objection:
+async def extend_objection(service: Service, key: str, reason: str, *, by: str = Role.SERVICE) -> Objection:
     """Extend the period by two further months, counted from its original start; flags follow the new deadline.
 
     Raises:
@@ -145,14 +165,14 @@ async def extend_objection(service: Service, key: str, reason: str) -> Objection
         person = await posts.person(tx, objection.user)
         jurisdiction = jurisdiction_at(person, objection.received_at, objection.recorded_at)
         extended_to = due_at(objection.received_at, jurisdiction, service.establishment, months=EXTENDED_MONTHS)
-        await objections.extend(tx, key, extended_to=extended_to, reason=reason, recorded_at=now)
+        await objections.extend(tx, key, extended_to=extended_to, reason=reason, recorded_at=now, by=by)
         await reconcile_people(tx, service, [objection.user], now)
         return await objections.find(tx, key) or objection
 
     return await service.graph.write(work)
 
 
-async def withdraw_objection(service: Service, key: str) -> Objection:
+async def withdraw_objection(service: Service, key: str, *, by: str = Role.SERVICE) -> Objection:
     """Record that the person took the objection back; from now on it stops nothing.
 
     Raises:
@@ -163,8 +183,9 @@ async def withdraw_objection(service: Service, key: str) -> Objection:
     async def work(tx: Tx) -> Objection:
         objection, now = await _take(tx, service, key)
         check_withdrawal(objection)
-        await objections.move(tx, key, ObjectionStatus.WITHDRAWN, at=now, recorded_at=now)
-        await reconcile_people(tx, service, [objection.user], now)
+        rejudging = await of_people(tx, service, [objection.user], now)
+        await objections.move(tx, key, ObjectionStatus.WITHDRAWN, at=now, recorded_at=now, by=by)
+        await rejudging.end(tx, service, now, [objection.user])
         return await objections.find(tx, key) or objection
 
     return await service.graph.write(work)
@@ -176,12 +197,26 @@ async def find_objection(service: Service, key: str) -> Objection | None:
 
 
 async def list_objections(
-    service: Service, status: ObjectionStatus | None, overdue: bool | None, request: PageRequest
+    service: Service,
+    status: ObjectionStatus | None,
+    overdue: bool | None,
+    request: PageRequest,
+    order: ObjectionOrder = ObjectionOrder.RECEIVED,
 ) -> Page[Objection]:
-    """Objections by the time of receipt; `overdue` keeps those that are (or are not) past their deadline."""
+    """Objections by the time of receipt; `overdue` keeps those that are (or are not) past their deadline.
+
+    By urgency: those that are undecided, the earliest deadline first.
+
+    Raises:
+        InvalidInputError: by urgency, of a status that has no deadline any more.
+    """
+    check_order(status, order)
 
     async def work(tx: Tx) -> Page[Objection]:
-        return await objections.page(tx, status, overdue, (await upper.now(tx)).instant, request)
+        now = (await upper.now(tx)).instant
+        if order is ObjectionOrder.URGENCY:
+            return await objection_lists.page_by_urgency(tx, overdue, now, request)
+        return await objection_lists.page_by_receipt(tx, status, overdue, now, request)
 
     return await service.graph.read(work)
 
@@ -207,12 +242,19 @@ async def possible_versions(service: Service, objection: Objection) -> list[Data
         refs = possible(
             lineage,
             EVER,
-            covers_person=lambda version: (version.selection or Selection()).covers_person(person, EVER),
+            covers_person=lambda version: version.declares_person(person, EVER),
             held_in=frozenset(lineage.holding(memberships, EVER)),
         )
         return [lineage.versions[ref] for ref in refs]
 
     return await service.graph.read(work)
+
+
+async def _uses_since(tx: Tx, lineage: Lineage, user: str, since: Instant) -> violations.Before:
+    """The uses of the person's posts by runs that started at `since` or later; nothing is read when none did."""
+    if not any(run.started_at is not None and run.started_at >= since for run in lineage.runs.values()):
+        return violations.Before()
+    return await violations.begin(tx, lineage, await tracked_of_people(tx, [user]), since)
 
 
 async def _take(tx: Tx, service: Service, key: str) -> tuple[Objection, Instant]:

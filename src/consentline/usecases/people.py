@@ -6,7 +6,7 @@ from datetime import date
 from consentline.domain.objections import Objection
 from consentline.domain.paging import Page, PageRequest
 from consentline.domain.people import adult_from_at, jurisdiction_at
-from consentline.graph import objections, posts, upper
+from consentline.graph import objection_lists, posts, upper
 from consentline.graph.session import Tx
 from consentline.usecases.posts import Post
 from consentline.usecases.service import Service
@@ -41,4 +41,4 @@ async def list_posts(service: Service, user: str, request: PageRequest) -> Page[
 
 async def list_objections_of(service: Service, user: str, request: PageRequest) -> Page[Objection]:
     """The person's objections, by the time of receipt."""
-    return await service.graph.read(lambda tx: objections.page_of_person(tx, user, request))
+    return await service.graph.read(lambda tx: objection_lists.page_of_person(tx, user, request))

@@ -115,7 +115,7 @@ def _of_unrecorded(lineage: Lineage, person: PersonFacts, found: list[PostGroup]
     possible = possible_versions(
         lineage,
         known_at,
-        covers_person=lambda version: (version.selection or Selection()).covers_person(person, known_at),
+        covers_person=lambda version: version.declares_person(person, known_at),
         held_in=frozenset(lineage.holding(memberships, known_at)),
     )
     return Verdict.UNKNOWN if possible else Verdict.NOT_USED

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from consentline.domain.datasets import Coverage, VersionRef, VersionStatus
 from consentline.domain.errors import ConflictError, InvalidInputError, NotFoundError, StateError
 from consentline.domain.instants import DAY, EVER, Instant
-from consentline.domain.lineage import Edge, Kind, Lineage, Node, model_node
+from consentline.domain.lineage import Edge, Kind, Lineage, model_node
 from consentline.domain.training import (
     Derivation,
     DerivationKind,
@@ -17,10 +17,12 @@ from consentline.domain.training import (
     model_version_key,
 )
 from consentline.graph import training, upper
+from consentline.graph.objections import live_objectors
 from consentline.graph.session import Tx
+from consentline.usecases.causes import reconcile
 from consentline.usecases.datasets import get_version
-from consentline.usecases.flags import reconcile_everyone
 from consentline.usecases.service import Service
+from consentline.usecases.violations import judge_runs, mark_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,9 @@ class RecordTraining:
 async def record_training(service: Service, command: RecordTraining) -> TrainingRun:
     """Record a run as it was, with its model version, and raise the flags that this makes due; repeating is allowed.
 
-    Any order of `started_at` against other times is accepted: history is recorded, not judged.
+    Any order of `started_at` against other times is accepted: history is recorded, not judged. Members that could not
+    be used then are counted after the run is recorded and before this answers; where it does not come to that, they
+    are when it is repeated or a service starts.
 
     Raises:
         InvalidInputError: a model without a version, an end before the start, a time in the future.
@@ -99,11 +103,14 @@ async def record_training(service: Service, command: RecordTraining) -> Training
         )
         await training.create_run(tx, run)
         lineage = await service.lineages.at(await upper.mark_changed(tx), tx)
+        await mark_runs(tx, lineage, [run.key])
         if produced is not None:
-            await _reconcile_above(tx, service, lineage, produced, now)
+            await reconcile_above(tx, service, lineage, produced, now)
         return lineage.runs[command.run]
 
-    return await service.graph.write(work)
+    recorded = await service.graph.write(work)
+    await judge_runs(service, [recorded.key])
+    return recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +160,7 @@ async def derive_model(service: Service, command: DeriveModel) -> ModelVersion:
         await training.create_model(tx, command.key, command.model, command.version, now)
         await training.derive(tx, fresh)
         lineage = await service.lineages.at(await upper.mark_changed(tx), tx)
-        await _reconcile_above(tx, service, lineage, command.key, now)
+        await reconcile_above(tx, service, lineage, command.key, now)
         return lineage.models[command.key]
 
     return await service.graph.write(work)
@@ -228,21 +235,21 @@ def _check_happened(at: Instant, now: Instant, field: str) -> None:
         raise InvalidInputError(f"{field} lies more than 24 hours ahead", code="TIME_IN_FUTURE", path=(field,))
 
 
-async def _reconcile_above(tx: Tx, service: Service, lineage: Lineage, model: str, now: Instant) -> None:
-    """Raise what the model version's new upstream makes due, for it and all that comes of it.
+async def reconcile_above(tx: Tx, service: Service, lineage: Lineage, model: str, now: Instant) -> None:
+    """Raise what the model version's new upstream makes due, for it and all that comes of it; the guard is held.
 
     Only recorded members raise flags: without a COMPLETE manifest anywhere upstream there is nothing to do.
     """
-    seen: set[Node] = set()
+    seen = {model_node(model)}
     pending = [model_node(model)]
     while pending:
-        node = pending.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        if node.kind is Kind.DATASET_VERSION:
-            version = lineage.versions[VersionRef(node.key, node.number)]
-            if version.coverage is Coverage.COMPLETE and version.post_count:
-                await reconcile_everyone(tx, service, now)
-                return
-        pending.extend(edge.source for edge in lineage.upstream(node, EVER))
+        reached = {edge.source for edge in lineage.upstream(pending.pop(), EVER)} - seen
+        seen |= reached
+        pending.extend(reached)
+    versions = [
+        lineage.versions[VersionRef(node.key, node.number)] for node in seen if node.kind is Kind.DATASET_VERSION
+    ]
+    if any(version.coverage is Coverage.COMPLETE and version.post_count for version in versions):
+        people = await live_objectors(tx)
+        runs = [node.key for node in seen if node.kind is Kind.TRAINING_RUN]
+        await reconcile(tx, service, lineage, now, people=people, runs=runs)

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from consentline.domain.errors import InvalidInputError
-from consentline.gql.context import Context
+from consentline.gql.context import Context, PermitSigner
 from consentline.gql.cursors import Cursors
 from consentline.gql.errors import internal_error
 from consentline.gql.execution import Answer, Engine, Operation
@@ -30,11 +30,14 @@ _UNAVAILABLE = "DATABASE_UNAVAILABLE"
 class GraphQLEndpoint:
     """Answers one operation a request for the bearer of a token."""
 
-    def __init__(self, service: Service, schema: ApiSchema, secret: str, max_body_bytes: int) -> None:
+    def __init__(
+        self, service: Service, schema: ApiSchema, secret: str, sign_permit: PermitSigner, max_body_bytes: int
+    ) -> None:
         self._service = service
         self._engine = Engine(schema)
         self._secret = secret
         self._cursors = Cursors(secret)
+        self._sign_permit = sign_permit
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, request: Request) -> Response:
@@ -49,7 +52,7 @@ class GraphQLEndpoint:
         check_content_type(request.headers.get("content-type"))
         operation = parse_operation(await read_body(request, self._max_body_bytes))
         request_id: str = request.state.request_id
-        context = Context(self._service, principal, self._cursors, load_node, request_id)
+        context = Context(self._service, principal, self._cursors, load_node, request_id, self._sign_permit)
         try:
             answer = await self._engine.run(operation, context)
         except Exception as fault:

@@ -1,4 +1,4 @@
-"""The HTTP application: four routes, nothing else."""
+"""The HTTP application: five routes, nothing else."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -9,9 +9,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from consentline.domain.errors import ConsentlineError
+from consentline.gql.context import PermitSigner
 from consentline.gql.schema import build_schema
 from consentline.usecases.service import Service
 from consentline.web import errors
+from consentline.web.campaigns import CampaignEndpoint
 from consentline.web.graphql import GraphQLEndpoint
 from consentline.web.health import Readiness, alive
 from consentline.web.ingest import IngestEndpoint
@@ -22,17 +24,18 @@ def build_routes(
     service: Service,
     *,
     secret: str,
+    sign_permit: PermitSigner,
     max_body_bytes: int,
     check_ready: Callable[[], Awaitable[None]],
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None,
 ) -> ASGIApp:
     """The application over a service; `check_ready` raises what keeps it from doing its work now."""
+    graphql = GraphQLEndpoint(service, build_schema(), secret, sign_permit, max_body_bytes)
     app = Starlette(
         routes=[
-            Route(
-                "/graphql", GraphQLEndpoint(service, build_schema(), secret, max_body_bytes).__call__, methods=["POST"]
-            ),
+            Route("/graphql", graphql.__call__, methods=["POST"]),
             Route("/ingest", IngestEndpoint(service, secret).__call__, methods=["POST"]),
+            Route("/notices/campaign", CampaignEndpoint(service, secret).__call__, methods=["POST"]),
             Route("/healthz", alive, methods=["GET"]),
             Route("/readyz", Readiness(check_ready).__call__, methods=["GET"]),
         ],

@@ -21,7 +21,14 @@ RIGHTS = (
     Rights(
         Role.SERVICE,
         frozenset(
-            {Action.READ_LINEAGE, Action.READ_PEOPLE, Action.WRITE_OBJECTIONS, Action.FOLLOW_FLAGS, Action.INGEST}
+            {
+                Action.READ_LINEAGE,
+                Action.READ_PEOPLE,
+                Action.WRITE_OBJECTIONS,
+                Action.FOLLOW_FLAGS,
+                Action.INGEST,
+                Action.EXPORT_CAMPAIGNS,
+            }
         ),
     ),
     Rights(Role.AUDITOR, frozenset({Action.READ_LINEAGE, Action.READ_PEOPLE})),

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import holidays
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consentline.domain.clock import add_months, due_at, next_working_day, zones_of
+from consentline.domain.clock import add_months, due_at, keeps_holidays, next_working_day, zones_of
 from consentline.domain.instants import Instant, to_datetime
 from tests.unit.domain.factories import at
 
@@ -74,6 +75,46 @@ HOLIDAYS = (
     Due("weekends only where there is no table", "2026-11-25T10:00Z", "ZZ", "2026-12-25T23:59:59Z"),
 )
 
+# Days that were given once, and days that fall on a weekend in some years.
+MOVED = (
+    Due("the early May holiday of 2020 was moved", "2020-04-04T10:00Z", "GB-ENG", "2020-05-04T22:59:59Z"),
+    Due("to the day of the victory in Europe", "2020-04-08T10:00Z", "GB-ENG", "2020-05-11T22:59:59Z"),
+    Due("two days for the jubilee, and a weekend", "2022-05-02T10:00Z", "GB-WLS", "2022-06-06T22:59:59Z"),
+    Due("the Queen's funeral", "2022-08-19T10:00Z", "GB-SCT", "2022-09-20T22:59:59Z"),
+    Due("the King's coronation", "2023-04-08T10:00Z", "GB-NIR", "2023-05-09T22:59:59Z"),
+    Due("New Year's Day on a Saturday", "2021-12-01T10:00Z", "GB-ENG", "2022-01-04T23:59:59Z"),
+    Due("and 2 January on the Sunday, in Scotland", "2021-12-01T10:00Z", "GB-SCT", "2022-01-05T23:59:59Z"),
+    Due("New Year's Day on a Sunday", "2022-12-01T10:00Z", "GB-ENG", "2023-01-03T23:59:59Z"),
+    Due("and 2 January on the Monday, in Scotland", "2022-12-01T10:00Z", "GB-SCT", "2023-01-04T23:59:59Z"),
+    Due("St Andrew's Day on a Saturday", "2024-10-30T10:00Z", "GB-SCT", "2024-12-03T23:59:59Z"),
+    Due("31 January is a Saturday", "2025-12-31T10:00Z", "GB-ENG", "2026-02-02T23:59:59Z"),
+    Due("an extension to St Andrew's Day", "2026-08-30T10:00Z", "GB-SCT", "2026-12-01T23:59:59Z", months=3),
+    Due("an extension to Christmas", "2026-09-25T10:00Z", "GB-ENG", "2026-12-29T23:59:59Z", months=3),
+    Due("an extension to a leap day", "2023-11-30T10:00Z", "GB-ENG", "2024-02-29T23:59:59Z", months=3),
+    Due("an extension to Easter", "2026-01-03T10:00Z", "GB-ENG", "2026-04-07T22:59:59Z", months=3),
+)
+
+# Regulation 1182/71, Art. 3(2)(c): the same date of the following month, else its last day; Art. 3(4): rolled forward.
+UNION = (
+    Due("the same date", "2026-01-13T10:00Z", "PT", "2026-02-13T23:59:59Z"),
+    Due("29 February", "2024-01-31T10:00Z", "DE", "2024-02-29T22:59:59Z"),
+    Due("28 February", "2025-01-30T10:00Z", "FR", "2025-02-28T22:59:59Z"),
+    Due("no 31 September in the Union", "2025-08-31T10:00Z", "DE", "2025-09-30T21:59:59Z"),
+    Due("German Unity is a Friday", "2025-09-03T10:00Z", "DE", "2025-10-06T21:59:59Z"),
+    Due("both days of Christmas in Germany", "2025-11-25T10:00Z", "DE", "2025-12-29T22:59:59Z"),
+    Due("one day of Christmas in France", "2025-11-25T10:00Z", "FR", "2025-12-26T22:59:59Z"),
+    Due("14 July in France", "2025-06-14T10:00Z", "FR", "2025-07-15T21:59:59Z"),
+    Due("the armistice in France", "2026-10-11T10:00Z", "FR", "2026-11-12T22:59:59Z"),
+    Due("no Good Friday in France", "2026-03-03T10:00Z", "FR", "2026-04-03T21:59:59Z"),
+    Due("Easter Monday in France", "2026-03-06T10:00Z", "FR", "2026-04-07T21:59:59Z"),
+    Due("Good Friday and Easter Monday in Germany", "2026-03-03T10:00Z", "DE", "2026-04-07T21:59:59Z"),
+    Due("2 June in Italy", "2026-05-02T10:00Z", "IT", "2026-06-03T21:59:59Z"),
+    Due("the national day in Austria", "2026-09-26T10:00Z", "AT", "2026-10-27T22:59:59Z"),
+    Due("1 May, and a weekend", "2026-04-01T10:00Z", "AT", "2026-05-04T21:59:59Z"),
+    Due("St Brigid's Day in Ireland", "2025-12-31T10:00Z", "IE", "2026-02-03T23:59:59Z"),
+    Due("an extension over the year's end", "2025-10-01T10:00Z", "DE", "2026-01-02T22:59:59Z", months=3),
+)
+
 ZONES = (
     Due("the day of receipt is the local one", "2026-06-30T22:59:59Z", "GB-ENG", "2026-07-30T22:59:59Z"),
     Due("from local midnight on it is the next", "2026-06-30T23:00:00Z", "GB-ENG", "2026-08-03T22:59:59Z"),
@@ -106,7 +147,9 @@ ESTABLISHMENTS = (
 )
 
 
-@pytest.mark.parametrize("case", [*MONTHS, *HOLIDAYS, *ZONES, *ESTABLISHMENTS], ids=lambda case: case.why)
+@pytest.mark.parametrize(
+    "case", [*MONTHS, *HOLIDAYS, *MOVED, *UNION, *ZONES, *ESTABLISHMENTS], ids=lambda case: case.why
+)
 def test_an_answer_is_due_by_the_end_of_the_last_day(case: Due) -> None:
     found = due_at(at(case.received), case.jurisdiction, case.establishment, months=case.months)
 
@@ -115,7 +158,15 @@ def test_an_answer_is_due_by_the_end_of_the_last_day(case: Due) -> None:
 
 RECEIVED = st.integers(at("2015-01-01"), at("2034-12-31"))
 PLACES = st.sampled_from(["GB", "GB-ENG", "GB-SCT", "GB-NIR", "GB-WLS", "IE", "DE", "FR", "AU", "US", "JP", None])
-ONE_ZONE = {"GB-ENG": "Europe/London", "GB-SCT": "Europe/London", "IE": "Europe/Dublin", "JP": "Asia/Tokyo"}
+ONE_ZONE = {
+    "GB-ENG": "Europe/London",
+    "GB-SCT": "Europe/London",
+    "GB-NIR": "Europe/London",
+    "IE": "Europe/Dublin",
+    "FR": "Europe/Paris",
+    "PL": "Europe/Warsaw",
+    "JP": "Asia/Tokyo",
+}
 
 
 @settings(deadline=None)
@@ -126,6 +177,19 @@ def test_no_deadline_ends_on_a_weekend_or_a_public_holiday(received: Instant, ju
     assert local.weekday() < 5
     assert next_working_day(local.date(), jurisdiction) == local.date()
     assert (local.hour, local.minute, local.second, local.microsecond) == (23, 59, 59, 0)
+
+
+@settings(deadline=None)
+@given(received=RECEIVED, jurisdiction=st.sampled_from(sorted(ONE_ZONE)), months=st.sampled_from([1, 3]))
+def test_a_deadline_rolls_over_nothing_but_days_off(received: Instant, jurisdiction: str, months: int) -> None:
+    zone = ZoneInfo(ONE_ZONE[jurisdiction])
+    country, _, subdivision = jurisdiction.partition("-")
+    off = holidays.country_holidays(country, subdiv=subdivision or None)
+    day = add_months(to_datetime(received).astimezone(zone).date(), months)
+    last = to_datetime(due_at(received, jurisdiction, months=months)).astimezone(zone).date()
+
+    assert day <= last
+    assert all(each.weekday() >= 5 or each in off for each in (day + timedelta(n) for n in range((last - day).days)))
 
 
 @settings(deadline=None)
@@ -166,6 +230,16 @@ def test_months_later_is_the_corresponding_day_or_the_last_of_a_shorter_month(da
 
     assert (later.year * 12 + later.month) - (day.year * 12 + day.month) == months
     assert later.day == day.day or (later.day < day.day and (later + timedelta(days=1)).day == 1)
+
+
+@pytest.mark.parametrize("place", ["GB", "GB-SCT", "IE", "DE", "DE-BY", "AU-WA"])
+def test_a_place_with_a_table_keeps_holidays(place: str) -> None:
+    assert keeps_holidays(place)
+
+
+@pytest.mark.parametrize("place", ["", "-", "GB-", "GB-SCO", "UK", "GBR", "ZZ", "IE-D", "gb"])
+def test_an_alias_a_typing_error_or_an_unknown_place_keeps_none(place: str) -> None:
+    assert not keeps_holidays(place)
 
 
 def test_a_country_of_several_zones_has_them_all_and_an_unknown_one_has_utc() -> None:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentline.domain.instants import ALWAYS, DAY, EVER, from_datetime, to_datetime, utc_day
+from consentline.domain.errors import InvalidInputError
+from consentline.domain.instants import ALWAYS, DAY, EVER, from_datetime, parse_instant, to_datetime, utc_day
 
 
 @given(moment=st.datetimes(timezones=st.just(UTC)))
@@ -61,3 +62,34 @@ def test_the_day_of_an_instant_is_the_day_in_utc() -> None:
 def test_always_and_ever_lie_beyond_every_moment() -> None:
     assert from_datetime(datetime.min.replace(tzinfo=UTC)) > ALWAYS
     assert from_datetime(datetime.max.replace(tzinfo=UTC)) < EVER
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2025-01-01T00:00:00Z", datetime(2025, 1, 1, tzinfo=UTC)),
+        ("2025-01-01T01:30:00.000001+01:30", datetime(2025, 1, 1, microsecond=1, tzinfo=UTC)),
+        ("0001-01-02T00:00:00Z", datetime(1, 1, 2, tzinfo=UTC)),
+        ("9999-12-30T00:00:00Z", datetime(9999, 12, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_time_with_an_offset_is_an_instant(text: str, moment: datetime) -> None:
+    assert parse_instant(text, "at") == from_datetime(moment)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        ("yesterday", "INVALID_TIME", "at is not a time such as 2025-01-01T00:00:00Z"),
+        ("", "INVALID_TIME", "at is not a time such as 2025-01-01T00:00:00Z"),
+        ("2025-01-01", "TIME_WITHOUT_OFFSET", "at has no offset: write Z or +01:00 after the time"),
+        ("2025-01-01T00:00:00", "TIME_WITHOUT_OFFSET", "at has no offset: write Z or +01:00 after the time"),
+        ("0001-01-01T00:00:00+14:00", "INVALID_TIME", "at lies outside the years 1 to 9999"),
+        ("9999-12-31T23:59:59-14:00", "INVALID_TIME", "at lies outside the years 1 to 9999"),
+    ],
+)
+def test_what_is_no_instant_is_refused(text: str, code: str, message: str) -> None:
+    with pytest.raises(InvalidInputError) as raised:
+        parse_instant(text, "at")
+
+    assert (raised.value.code, raised.value.message, raised.value.path) == (code, message, ("at",))

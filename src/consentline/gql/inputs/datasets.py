@@ -9,6 +9,7 @@ from consentline.domain.keys import check_key
 from consentline.gql.arguments import AI_TRAINING
 from consentline.gql.inputs.checks import checked_keys, checked_text
 from consentline.gql.scalars import DateTime
+from consentline.usecases.builds import BuildVersion
 from consentline.usecases.datasets import RegisterVersion
 
 
@@ -94,13 +95,23 @@ class RegisterDatasetVersionInput:
 
 @strawberry.input(description="A dataset version to build from the posts that may be used.")
 class BuildDatasetVersionInput:
-    """Announced."""
+    """A selection and a purpose."""
 
     dataset: str = strawberry.field(description="The dataset's key; it is created when new.")
     title: str | None = strawberry.field(default=None, description="What people call the dataset.")
     purpose: str = strawberry.field(default=AI_TRAINING, description="What the data is to be used for.")
     selection: SelectionInput | None = strawberry.field(default=None, description="Which posts; left out: all.")
     as_of: DateTime | None = strawberry.field(default=None, description="Valid time of the selection. Left out: now.")
+
+    def command(self) -> BuildVersion:
+        """The command of the use case."""
+        return BuildVersion(
+            dataset=check_key(self.dataset, "dataset"),
+            title=checked_text(self.title, "title"),
+            purpose=check_key(self.purpose, "purpose"),
+            selection=None if self.selection is None else self.selection.selection("selection"),
+            as_of=self.as_of,
+        )
 
 
 @strawberry.input(description="A dataset version to withdraw.")

@@ -5,25 +5,40 @@ import strawberry
 from consentline.domain.keys import check_key
 from consentline.domain.training import DerivationKind
 from consentline.gql.arguments import AI_TRAINING
-from consentline.gql.inputs.checks import checked_key, checked_keys
+from consentline.gql.inputs.checks import checked_key, checked_keys, checked_text
 from consentline.gql.inputs.datasets import DatasetVersionRef, refs
 from consentline.gql.scalars import DateTime
+from consentline.usecases.gate import AuthorizeTraining, CompleteTraining
 from consentline.usecases.training import DeriveModel, RecordTraining
 
 
 @strawberry.input(description="A training run to authorise.")
 class AuthorizeTrainingInput:
-    """Announced."""
+    """A run that is to be."""
 
-    run: str = strawberry.field(description="The run's key.")
-    inputs: list[DatasetVersionRef] = strawberry.field(description="The dataset versions that it is to read.")
+    run: str = strawberry.field(
+        description="The run's key. Repeating it with the same content checks it again while it is AUTHORIZED, and"
+        " answers it as it stands afterwards."
+    )
+    inputs: list[DatasetVersionRef] = strawberry.field(
+        description="The dataset versions that it is to read; at least one."
+    )
     started_from: list[str] | None = strawberry.field(default=None, description="The keys of its base checkpoints.")
     purpose: str = strawberry.field(default=AI_TRAINING, description="What it is for.")
+
+    def command(self) -> AuthorizeTraining:
+        """The command of the use case."""
+        return AuthorizeTraining(
+            run=check_key(self.run, "run"),
+            inputs=refs(self.inputs, "inputs"),
+            started_from=checked_keys(self.started_from, "startedFrom"),
+            purpose=check_key(self.purpose, "purpose"),
+        )
 
 
 @strawberry.input(description="The start of an authorised run.")
 class StartTrainingInput:
-    """Announced."""
+    """A run and when it starts."""
 
     run: str = strawberry.field(description="The run's key.")
     started_at: DateTime | None = strawberry.field(
@@ -33,28 +48,42 @@ class StartTrainingInput:
 
 @strawberry.input(description="The failure of a run.")
 class FailTrainingInput:
-    """Announced."""
+    """A run and why it made nothing."""
 
     run: str = strawberry.field(description="The run's key.")
     ended_at: DateTime | None = strawberry.field(default=None, description="When it ended. Left out: now.")
     reason: str = strawberry.field(description="Why it failed.")
 
+    def checked_reason(self) -> str:
+        """The reason, within bounds."""
+        checked_text(self.reason, "reason")
+        return self.reason
+
 
 @strawberry.input(description="A run to cancel, only while it is AUTHORIZED.")
 class CancelTrainingInput:
-    """Announced."""
+    """A run by its key."""
 
     run: str = strawberry.field(description="The run's key.")
 
 
 @strawberry.input(description="The completion of a run.")
 class CompleteTrainingInput:
-    """Announced."""
+    """A run and what it made."""
 
     run: str = strawberry.field(description="The run's key.")
     model: str = strawberry.field(description="The model of which it made a version.")
     version: str = strawberry.field(description="The version's name within the model.")
     ended_at: DateTime | None = strawberry.field(default=None, description="When it ended. Left out: now.")
+
+    def command(self) -> CompleteTraining:
+        """The command of the use case."""
+        return CompleteTraining(
+            run=check_key(self.run, "run"),
+            model=check_key(self.model, "model"),
+            version=check_key(self.version, "version"),
+            ended_at=self.ended_at,
+        )
 
 
 @strawberry.input(

@@ -1,5 +1,7 @@
 """Whether a post may be used, the policies that say so, and where people stand."""
 
+from collections.abc import Iterable
+
 import strawberry
 
 from consentline.domain import eligibility, policies, standing
@@ -102,6 +104,19 @@ class Eligibility:
     def known_at(self) -> DateTime:
         """Recorded time."""
         return instant(self.value.known_at)
+
+
+@strawberry.type(description="How many posts were left out for a reason.")
+class ReasonCount:
+    """A reason with its count."""
+
+    reason: Reason = strawberry.field(description="The reason.")
+    count: int = strawberry.field(description="How many posts have it.")
+
+
+def reason_counts(counts: Iterable[tuple[Reason, int]]) -> list[ReasonCount]:
+    """The counts as the API shows them."""
+    return [ReasonCount(reason=reason, count=count) for reason, count in counts]
 
 
 @strawberry.type(description="Where a person stands for a purpose.")

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import strawberry
 
-from consentline.domain import datasets, flags, lineage, training
+from consentline.domain import builds, datasets, flags, lineage, training
+from consentline.domain.access import Action
 from consentline.domain.datasets import Coverage, VersionRef, VersionStatus
 from consentline.domain.flags import CauseKind, FlagResolution, FlagStatus
 from consentline.domain.lineage import Kind, Lineage
@@ -17,8 +18,11 @@ from consentline.gql.arguments import AI_TRAINING, After, At, First, Purpose
 from consentline.gql.context import Context, Info
 from consentline.gql.ids import NodeId, NodeKind
 from consentline.gql.scalars import DateTime, instant, instant_or_none
-from consentline.gql.types.node import Node, not_yet
+from consentline.gql.types.eligibility import ReasonCount, reason_counts
+from consentline.gql.types.node import Node
 from consentline.gql.types.paging import Connection, connect
+from consentline.usecases import builds as build_cases
+from consentline.usecases import counts as count_cases
 from consentline.usecases import datasets as dataset_cases
 from consentline.usecases import flags as flag_cases
 
@@ -51,6 +55,28 @@ class Dataset(Node):
             page,
             lambda number: dataset_version(self.lineage, VersionRef(self.key, number)),
         )
+
+
+@strawberry.type(description="How far the build of a dataset version is.")
+class BuildProgress:
+    """Counts as last written down."""
+
+    value: strawberry.Private[builds.BuildProgress]
+
+    @strawberry.field(description="How many posts of the selection were examined.")
+    def examined(self) -> int:
+        """The number examined."""
+        return self.value.examined
+
+    @strawberry.field(description="How many of them were taken.")
+    def taken(self) -> int:
+        """The number of members so far."""
+        return self.value.taken
+
+    @strawberry.field(description="When this was written down.")
+    def updated_at(self) -> DateTime:
+        """Recorded time."""
+        return instant(self.value.updated_at)
 
 
 @strawberry.type(description="One version of a dataset: immutable once sealed.")
@@ -89,10 +115,10 @@ class DatasetVersion(Node):
         """The number of members."""
         return self.value.post_count
 
-    @strawberry.field(description="How many members may not be used now; null unless COMPLETE.")
-    def ineligible_count(self, purpose: Purpose = AI_TRAINING) -> int | None:
-        """Not built yet."""
-        raise not_yet("ineligibleCount")
+    @strawberry.field(description="How many members may not be used now; null unless COMPLETE and sealed.")
+    async def ineligible_count(self, info: Info, purpose: Purpose = AI_TRAINING) -> int | None:
+        """The number of members that have a reason now."""
+        return await count_cases.ineligible_count(info.context.service, self.value.ref, purpose)
 
     @strawberry.field(description='"sha256:…" over the sorted member keys; null unless COMPLETE and sealed.')
     def manifest_digest(self) -> str | None:
@@ -122,6 +148,24 @@ class DatasetVersion(Node):
     ) -> bool | None:
         """Membership of one post."""
         return await dataset_cases.contains(info.context.service, self.value, post)
+
+    @strawberry.field(
+        description="How far its build is, or was when it ended; null when buildDatasetVersion did not make it."
+    )
+    async def build_progress(self, info: Info) -> BuildProgress | None:
+        """Read anew each time: a build writes it down as it goes on."""
+        if self.value.build is None:
+            return None
+        progress = await build_cases.find_progress(info.context.service, self.value.ref)
+        return None if progress is None else BuildProgress(value=progress)
+
+    @strawberry.field(
+        description="What its build left out of its selection, by reason: a post counts under each reason that it had."
+        " Empty while it is BUILDING, and when buildDatasetVersion did not make it."
+    )
+    def excluded(self) -> list[ReasonCount]:
+        """The counts recorded with the seal."""
+        return [] if self.value.build is None else reason_counts(self.value.build.excluded)
 
 
 @strawberry.type(description="A training run: what it read and what it made.")
@@ -174,6 +218,24 @@ class TrainingRun(Node):
     def ended_at(self) -> DateTime | None:
         """The end."""
         return instant_or_none(self.value.ended_at)
+
+    @strawberry.field(description="When the gate authorised it; null when it was recorded as it happened.")
+    def authorized_at(self) -> DateTime | None:
+        """The authorisation's recorded time."""
+        return instant_or_none(self.value.authorized_at)
+
+    @strawberry.field(description="Why it failed; null when it did not, or nobody recorded it.")
+    def fail_reason(self) -> str | None:
+        """The reason of failTraining."""
+        return self.value.fail_reason
+
+    @strawberry.field(
+        description="A fresh permit, for the training job to show: a signed and short-lived JWT. Null unless it is"
+        " RUNNING through the gate, and for roles that may not start runs."
+    )
+    def permit(self, info: Info) -> str | None:
+        """The run's permit, signed for this request."""
+        return permit_of(info.context, self)
 
 
 @strawberry.type(description="A version of a model.")
@@ -323,6 +385,13 @@ def dataset_version(known: Lineage, ref: VersionRef) -> DatasetVersion:
 def training_run(known: Lineage, key: str) -> TrainingRun:
     """The view of a run that the lineage knows."""
     return TrainingRun(lineage=known, value=known.runs[key])
+
+
+def permit_of(context: Context, run: TrainingRun) -> str | None:
+    """A fresh permit for a run that is RUNNING through the gate, to bearers who could have started it."""
+    if context.sign_permit is None or not context.may(Action.WRITE_LINEAGE):
+        return None
+    return context.sign_permit(run.value, [run.lineage.versions[ref] for ref in run.value.inputs])
 
 
 def model_version(known: Lineage, key: str) -> ModelVersion:

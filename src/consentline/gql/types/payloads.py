@@ -2,9 +2,18 @@
 
 import strawberry
 
+from consentline.domain import gate
 from consentline.domain.eligibility import Reason
 from consentline.domain.errors import RefusedError
-from consentline.gql.types.lineage import DatasetVersion, ModelVersion, RetrainingFlag, TrainingRun
+from consentline.domain.lineage import Lineage
+from consentline.gql.types.eligibility import ReasonCount
+from consentline.gql.types.lineage import (
+    DatasetVersion,
+    ModelVersion,
+    RetrainingFlag,
+    TrainingRun,
+    dataset_version,
+)
 from consentline.gql.types.people import Objection
 
 
@@ -42,14 +51,6 @@ class DatasetVersionPayload:
     user_errors: list[UserError] = strawberry.field(description="Why it was refused; empty when it was not.")
 
 
-@strawberry.type(description="How many posts were left out for a reason.")
-class ReasonCount:
-    """A reason with its count."""
-
-    reason: Reason = strawberry.field(description="The reason.")
-    count: int = strawberry.field(description="How many posts have it.")
-
-
 @strawberry.type(description="The version that was built, and what was left out.")
 class BuildDatasetVersionPayload:
     """Of buildDatasetVersion."""
@@ -65,6 +66,11 @@ class TrainingRunPayload:
 
     training_run: TrainingRun | None = strawberry.field(description="The run; null when refused.")
     user_errors: list[UserError] = strawberry.field(description="Why it was refused; empty when it was not.")
+    permit: str | None = strawberry.field(
+        default=None,
+        description="Of startTraining: what the training job shows to prove that it may read its inputs, a signed and"
+        " short-lived JWT. Null of other mutations, and when refused.",
+    )
 
 
 @strawberry.type(description="Why an input may not be trained on.")
@@ -73,11 +79,22 @@ class TrainingRefusal:
 
     dataset_version: DatasetVersion = strawberry.field(description="The input.")
     reason: Reason | None = strawberry.field(
-        description="Why members may not be used; null when it is the version itself."
+        description="Why members may not be used; null when it is the version itself, or what generated it."
     )
     count: int = strawberry.field(description="How many members have the reason.")
-    sample_posts: list[str] = strawberry.field(description="The keys of some of them.")
+    sample_posts: list[str] = strawberry.field(description="The keys of some of them: the five smallest.")
     message: str = strawberry.field(description="For people; it may change.")
+
+
+def training_refusal(known: Lineage, refusal: gate.TrainingRefusal) -> TrainingRefusal:
+    """The view of a refusal, in a lineage that knows its version."""
+    return TrainingRefusal(
+        dataset_version=dataset_version(known, refusal.version),
+        reason=refusal.reason,
+        count=refusal.count,
+        sample_posts=list(refusal.sample_posts),
+        message=refusal.message,
+    )
 
 
 @strawberry.type(description="The authorised run, or everything that stands against it.")

@@ -7,7 +7,7 @@ import strawberry
 from consentline.domain import objections
 from consentline.domain.access import Action
 from consentline.domain.errors import NotFoundError
-from consentline.domain.objections import ObjectionStatus
+from consentline.domain.objections import ObjectionEventKind, ObjectionStatus
 from consentline.domain.posts import PostKind, Visibility
 from consentline.gql.arguments import AI_TRAINING, After, At, First, KnownAt, Purpose
 from consentline.gql.context import Info
@@ -152,6 +152,38 @@ class Post(Node):
         return PostUsage(answer=await usage_cases.post_usage(info.context.service, self.value.key, known_at))
 
 
+@strawberry.type(description="What happened to an objection: who, when and why.")
+class ObjectionEvent:
+    """One step of an objection's life."""
+
+    value: strawberry.Private[objections.ObjectionEvent]
+
+    @strawberry.field(description="What happened.")
+    def kind(self) -> ObjectionEventKind:
+        """The kind."""
+        return self.value.kind
+
+    @strawberry.field(description="When: received, the person was told, the period was extended, it was taken back.")
+    def at(self) -> DateTime:
+        """Valid time."""
+        return instant(self.value.at)
+
+    @strawberry.field(description="When the system learned it.")
+    def recorded_at(self) -> DateTime:
+        """Recorded time."""
+        return instant(self.value.recorded_at)
+
+    @strawberry.field(description='By the role of whom; "record" when it was loaded, null where that was not kept.')
+    def by(self) -> str | None:
+        """A role."""
+        return self.value.by
+
+    @strawberry.field(description="The grounds of the decision, or why more time was needed.")
+    def reason(self) -> str | None:
+        """The reason."""
+        return self.value.reason
+
+
 @strawberry.type(description="A person's objection to the use of their posts (UK GDPR Art. 21).")
 class Objection(Node):
     """An objection as it stands."""
@@ -216,6 +248,11 @@ class Objection(Node):
     def grounds(self) -> str | None:
         """The grounds."""
         return self.value.grounds
+
+    @strawberry.field(description="What happened to it, in the order in which it was recorded; it only grows.")
+    def history(self) -> list[ObjectionEvent]:
+        """Each step of its life."""
+        return [ObjectionEvent(value=event) for event in self.value.history]
 
     @strawberry.field(description="How many recorded posts lie in its scope.")
     async def affected_post_count(self, info: Info) -> int:

@@ -1,0 +1,231 @@
+"""What `consentline dataset build|diff|export` do: a use case each, with progress, and files that appear whole."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from consentline.connection import open_service
+from consentline.domain.datasets import DatasetVersion, ManifestDigest, Selection, VersionRef
+from consentline.domain.errors import InvalidInputError, StateError
+from consentline.domain.instants import Instant, from_datetime
+from consentline.domain.keys import check_key
+from consentline.domain.paging import Page, PageRequest
+from consentline.member_files import (
+    KeyWriter,
+    NdjsonWriter,
+    ParquetWriter,
+    SortedKeys,
+    import_parquet,
+    standard_output,
+    whole_file,
+)
+from consentline.settings import Settings
+from consentline.usecases.build_leases import Report
+from consentline.usecases.builds import BuildVersion, BuiltVersion
+from consentline.usecases.builds import build as build_version
+from consentline.usecases.datasets import list_difference
+from consentline.usecases.manifests import check_export, stream_members
+from consentline.usecases.service import Service
+
+INTERRUPTED = 130
+_KEYS_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """What the command line says of a build; times as they were written."""
+
+    dataset: str
+    title: str | None
+    purpose: str
+    jurisdictions: Sequence[str]
+    platforms: Sequence[str]
+    published_from: str | None
+    published_before: str | None
+    as_of: str | None
+
+    def command(self) -> BuildVersion:
+        """The command of the use case.
+
+        Raises:
+            InvalidInputError: a key or a time is malformed; the option is named.
+        """
+        return BuildVersion(
+            dataset=check_key(self.dataset, "DATASET"),
+            title=self.title,
+            purpose=check_key(self.purpose, "--purpose"),
+            selection=Selection(
+                jurisdictions=tuple(check_key(each, "--jurisdiction") for each in self.jurisdictions),
+                platforms=tuple(check_key(each, "--platform") for each in self.platforms),
+                published_from=_instant(self.published_from, "--from"),
+                published_before=_instant(self.published_before, "--before"),
+            ),
+            as_of=_instant(self.as_of, "--as-of"),
+        )
+
+
+def run_build(settings: Settings, options: BuildOptions, *, progress: bool) -> int:
+    """Build a version and print what became of it; the exit status: 0, or 130 when it was stopped.
+
+    Raises:
+        ConsentlineError: it is refused, or the database cannot be reached.
+    """
+    try:
+        built = asyncio.run(_build(settings, options.command(), progress=progress))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print("stopped. Run the same command again to go on", file=sys.stderr)  # noqa: T201 - a command's answer
+        return INTERRUPTED
+    version = built.version
+    print(f"{version.ref} is SEALED with {version.post_count:,} posts, {version.manifest_digest}")  # noqa: T201
+    if built.excluded:
+        print("left out, by reason:")  # noqa: T201
+    for reason, count in built.excluded.items():
+        print(f"  {reason:<28}{count:>15,}")  # noqa: T201
+    return 0
+
+
+async def _build(settings: Settings, command: BuildVersion, *, progress: bool) -> BuiltVersion:
+    async with open_service(settings) as service:
+        _cancel_on_sigterm()
+        with _shown(command.dataset, progress=progress) as report:
+            return await build_version(service, command, report)
+
+
+def _cancel_on_sigterm() -> None:
+    """Let SIGTERM end the command as Ctrl-C does: the build gives its version back."""
+    task = asyncio.current_task()
+    # Windows has no such handlers: there the version is free once the lease has ended.
+    with suppress(NotImplementedError):
+        if task is not None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
+
+@contextmanager
+def _shown(dataset: str, *, progress: bool) -> Generator[Report | None]:
+    """How far a build is, on standard error where that is a terminal."""
+    console = Console(stderr=True)
+    if not (progress and console.is_terminal):
+        yield None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(f"building {dataset}", total=None)
+
+        def show(examined: int, taken: int) -> None:
+            bar.update(task, description=f"building {dataset}: {examined:,} posts examined, {taken:,} taken")
+
+        yield show
+
+
+def run_diff(settings: Settings, dataset: str, begin: int, end: int, *, keys: bool) -> None:
+    """Print how many posts two versions do not share; with `keys`, print these and tell the counts on stderr.
+
+    Raises:
+        ConsentlineError: a version is not recorded or has no sealed manifest, or the database cannot be reached.
+    """
+    asyncio.run(_diff(settings, check_key(dataset, "DATASET"), begin, end, keys=keys))
+
+
+async def _diff(settings: Settings, dataset: str, begin: int, end: int, *, keys: bool) -> None:
+    counts: list[int] = []
+    async with open_service(settings) as service:
+        with standard_output() as out:
+            for added, change in ((True, b"added"), (False, b"removed")):
+                total = 0
+                async for page in _difference(service, dataset, begin, end, added=added, keys=keys):
+                    total = page.total
+                    if keys:
+                        out.write(b"".join(_change(change, post) for post in page.items))
+                counts.append(total)
+    if len(counts) == 2:
+        where = sys.stderr if keys else sys.stdout
+        told = f"{dataset}:{begin} -> {dataset}:{end}: {counts[0]:,} added, {counts[1]:,} removed"
+        print(told, file=where)
+
+
+def _change(change: bytes, post: str) -> bytes:
+    return b'{"change":"%b","post":%b}\n' % (change, msgspec.json.encode(post))
+
+
+async def _difference(
+    service: Service, dataset: str, begin: int, end: int, *, added: bool, keys: bool
+) -> AsyncGenerator[Page[str]]:
+    """The pages of one side of the difference; the first alone, which has the total, unless the keys are wanted."""
+    most = _KEYS_AT_ONCE if keys else 1
+    request = PageRequest(most)
+    while True:
+        page = await list_difference(service, dataset, begin=begin, end=end, added=added, request=request)
+        yield page
+        if not (keys and page.has_next):
+            return
+        request = PageRequest(most, page.positions[-1])
+
+
+def run_export(
+    settings: Settings,
+    ref: VersionRef,
+    *,
+    parquet: bool,
+    output: Path | None,
+    purpose: str,
+    allow_ineligible: bool,
+) -> None:
+    """Write the member keys of a version, sorted, to a file or to standard output.
+
+    Raises:
+        ConsentlineError: it may not be exported, the file cannot be written, or the database cannot be reached.
+    """
+    check_key(ref.dataset, "DATASET")
+    if parquet:
+        import_parquet()
+        if output is None:
+            raise InvalidInputError("Parquet goes to a file: name it with --output", code="OUTPUT_REQUIRED")
+    with standard_output() if output is None else whole_file(output) as file:
+        writer = ParquetWriter(file) if parquet else NdjsonWriter(file)
+        version = asyncio.run(_export(settings, ref, writer, purpose, allow_ineligible=allow_ineligible))
+    told = f"{ref}: {version.post_count:,} posts, {version.manifest_digest}"
+    print(told, file=sys.stderr if output is None else sys.stdout)
+
+
+async def _export(
+    settings: Settings, ref: VersionRef, writer: KeyWriter, purpose: str, *, allow_ineligible: bool
+) -> DatasetVersion:
+    async with open_service(settings) as service:
+        version = await check_export(service, ref, purpose, allow_ineligible=allow_ineligible)
+        with SortedKeys() as keys:
+            async with aclosing(stream_members(service, ref)) as pages:
+                async for page in pages:
+                    keys.add(page)
+            digest = ManifestDigest()
+            for chunk in keys.chunks():
+                writer.write(chunk)
+                digest.update(chunk)
+            writer.close()
+    if (digest.count, str(digest)) != (version.post_count, version.manifest_digest):
+        raise StateError(
+            f"the {digest.count:,} members of {ref} are not those of its seal ({version.post_count:,} posts,"
+            f" {version.manifest_digest}): do not train on them",
+            code="MANIFEST_DIFFERS",
+        )
+    return version
+
+
+def _instant(text: str | None, option: str) -> Instant | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInputError(f"{option} is a time such as 2025-01-01T00:00:00Z", code="INVALID_TIME") from None
+    if moment.tzinfo is None:
+        raise InvalidInputError(f"{option} has no offset: write {text}Z for UTC", code="TIME_WITHOUT_OFFSET")
+    return from_datetime(moment)

@@ -1,0 +1,64 @@
+"""Counting a dataset's ineligible members without counting them: differences at version numbers.
+
+An ineligible post adds 1 at the version in which an interval of its membership begins and takes 1 away where it ends; a
+version's count is the sum up to its number. So a fact about a post costs the same in a dataset of 20 versions and of
+1,000.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from consentline.domain.datasets import Membership
+
+
+class TallyKey(NamedTuple):
+    """What is counted: members of a dataset that may not be used for a purpose."""
+
+    dataset: str
+    purpose: str
+
+
+class Differences:
+    """What a transaction changes about the counts, gathered before it is written."""
+
+    def __init__(self) -> None:
+        self._at: defaultdict[TallyKey, defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
+
+    def replace(
+        self,
+        before: tuple[Collection[str], Iterable[Membership]],
+        after: tuple[Collection[str], Iterable[Membership]],
+    ) -> None:
+        """A post that was ineligible for some purposes in some versions is so for others, or in others."""
+        self.add(*before, -1)
+        self.add(*after, 1)
+
+    def add(self, purposes: Collection[str], memberships: Iterable[Membership], posts: int) -> None:
+        """So many posts with these memberships became ineligible for the purposes; fewer than 0: eligible again."""
+        if not purposes:
+            return
+        for dataset, from_version, to_version in memberships:
+            for purpose in purposes:
+                at = self._at[TallyKey(dataset, purpose)]
+                at[from_version] += posts
+                if to_version is not None:
+                    at[to_version] -= posts
+
+    def changes(self) -> dict[TallyKey, dict[int, int]]:
+        """The differences by version number, without those that cancel out."""
+        found = {key: {number: by for number, by in at.items() if by} for key, at in self._at.items()}
+        return {key: at for key, at in found.items() if at}
+
+
+def applied(deltas: Sequence[int], changes: Mapping[int, int]) -> list[int]:
+    """The stored differences (at index i that of version i + 1) with changes by version number."""
+    changed = list(deltas) + [0] * (max(changes) - len(deltas))
+    for number, by in changes.items():
+        changed[number - 1] += by
+    return changed
+
+
+def count_at(deltas: Sequence[int], number: int) -> int:
+    """The count of a version: the sum of the differences up to its number."""
+    return sum(deltas[:number])

@@ -1,0 +1,218 @@
+"""What is stored of members for the gate: their last judgement, the tallies made of it, and what is due again.
+
+Everything here is written under the upper graph's guard.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import LiteralString, NamedTuple
+
+from consentline.domain.datasets import Membership
+from consentline.domain.instants import Instant
+from consentline.domain.judgement import Judgement
+from consentline.domain.tallies import TallyKey, applied, count_at
+from consentline.graph.facts import Rows
+from consentline.graph.session import Tx
+
+
+class Tracked(NamedTuple):
+    """A post that is, or was, a member: for which purposes it counts as ineligible, and its memberships."""
+
+    ineligible: tuple[str, ...]
+    memberships: tuple[Membership, ...]
+
+
+NOT_TRACKED = Tracked((), ())
+"""How a post stands before it first becomes a member."""
+
+
+TRACKED: LiteralString = """
+UNWIND $posts AS key
+MATCH (p:Post {key: key})
+WHERE EXISTS { (p)-[:IN_SHARD]->(:Shard) }
+RETURN collect([p.key, coalesce(p.ineligible, []),
+  [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]]]) AS rows
+"""
+
+
+async def tracked(tx: Tx, posts: Collection[str]) -> dict[str, Tracked]:
+    """Those of the posts that are or were members."""
+    rows = (await tx.get(TRACKED, posts=Rows(posts)))["rows"]
+    return {
+        key: Tracked(tuple(ineligible), tuple(Membership(*each) for each in held)) for key, ineligible, held in rows
+    }
+
+
+OF_PEOPLE: LiteralString = """
+UNWIND $people AS key
+MATCH (:User {key: key})<-[a:AUTHORED_BY|DEPICTS]-(p:Post)
+WHERE a.until IS NULL AND EXISTS { (p)-[:IN_SHARD]->(:Shard) }
+RETURN collect(DISTINCT p.key) AS posts
+"""
+
+
+async def tracked_of_people(tx: Tx, people: Collection[str]) -> list[str]:
+    """The posts that are or were members and that the people wrote, or that depict them, as believed now; sorted."""
+    return sorted((await tx.get(OF_PEOPLE, people=Rows(sorted(people))))["posts"])
+
+
+DEPICTING: LiteralString = """
+MATCH (:User {key: $user})<-[d:DEPICTS]-(p:Post)
+WHERE d.until IS NULL AND EXISTS { (p)-[:IN_SHARD]->(:Shard) }
+RETURN collect(DISTINCT p.key) AS posts
+"""
+
+
+async def tracked_depicting(tx: Tx, user: str) -> list[str]:
+    """The posts that are or were members and that depict the person, as believed now; sorted."""
+    return sorted((await tx.get(DEPICTING, user=user))["posts"])
+
+
+WRITE: LiteralString = """
+UNWIND $rows AS row
+MATCH (p:Post {key: row[0]})
+SET p.ineligible = row[1]
+WITH p, row
+MATCH (p)-[m:IN_SHARD]->(:Shard)
+SET m.recheck_at = row[2]
+"""
+
+
+async def write_judgements(tx: Tx, judgements: Mapping[str, Judgement]) -> None:
+    """Remember the judgements of tracked posts."""
+    rows = [[key, list(each.ineligible), each.recheck_at] for key, each in judgements.items()]
+    await tx.rows(WRITE, rows=Rows(rows))
+
+
+RESTRICT: LiteralString = """
+MATCH (:User {key: $user})<-[a:AUTHORED_BY]-(p:Post)
+WHERE a.until IS NULL AND p.described_at IS NOT NULL AND (size($platforms) = 0 OR p.platform IN $platforms)
+  AND EXISTS { (p)-[:IN_SHARD]->(:Shard) }
+WITH p, [purpose IN $purposes WHERE NOT purpose IN coalesce(p.ineligible, [])] AS fresh
+WHERE size(fresh) > 0
+SET p.ineligible = coalesce(p.ineligible, []) + fresh
+WITH p, fresh
+MATCH (p)-[m:IN_SHARD]->(:Shard)
+WITH fresh, m.dataset AS dataset, m.from_version AS from_version, m.to_version AS to_version, count(*) AS posts
+RETURN collect([fresh, dataset, from_version, to_version, posts]) AS rows
+"""
+
+
+async def restrict(
+    tx: Tx, user: str, platforms: Sequence[str], purposes: Sequence[str]
+) -> list[tuple[list[str], Membership, int]]:
+    """Make the person's tracked posts on the platforms (none: all) ineligible for the purposes, without judging them.
+
+    Answers what changed: purposes, a membership, and how many posts with that membership.
+    """
+    row = await tx.get(RESTRICT, user=user, platforms=list(platforms), purposes=list(purposes))
+    return [(fresh, Membership(*held), posts) for fresh, *held, posts in row["rows"]]
+
+
+TALLIES: LiteralString = """
+UNWIND $keys AS key
+MATCH (t:Tally {dataset: key[0], purpose: key[1]})
+RETURN collect([t.dataset, t.purpose, t.deltas]) AS rows
+"""
+
+WRITE_TALLIES: LiteralString = """
+UNWIND $rows AS row
+MERGE (t:Tally {dataset: row[0], purpose: row[1]})
+SET t.deltas = row[2]
+"""
+
+
+async def change_tallies(tx: Tx, changes: Mapping[TallyKey, Mapping[int, int]]) -> None:
+    """Add differences, by version number, to the tallies."""
+    if not changes:
+        return
+    standing = await _deltas(tx, changes)
+    rows = [[*key, applied(standing.get(key, ()), changes[key])] for key in sorted(changes)]
+    await tx.rows(WRITE_TALLIES, rows=rows)
+
+
+async def _deltas(tx: Tx, keys: Collection[TallyKey]) -> dict[TallyKey, list[int]]:
+    rows = (await tx.get(TALLIES, keys=[list(key) for key in sorted(keys)]))["rows"]
+    return {TallyKey(row[0], row[1]): row[2] for row in rows}
+
+
+OF_DATASET: LiteralString = """
+MATCH (t:Tally {dataset: $dataset})
+RETURN collect([t.purpose, t.deltas]) AS rows
+"""
+
+
+async def close_all(tx: Tx, dataset: str, number: int) -> None:
+    """All members of the dataset's newest content leave at `number`: their counts end there."""
+    rows = (await tx.get(OF_DATASET, dataset=dataset))["rows"]
+    counts = {TallyKey(dataset, purpose): count_at(deltas, number) for purpose, deltas in rows}
+    await change_tallies(tx, {key: {number: -count} for key, count in counts.items() if count})
+
+
+STANDING: LiteralString = """
+MATCH (d:Dataset {key: $dataset})
+RETURN $purpose IN coalesce(d.unjudged, []) AS unjudged,
+  coalesce(head(COLLECT { MATCH (t:Tally {dataset: $dataset, purpose: $purpose}) RETURN t.deltas }), []) AS deltas,
+  EXISTS {
+    MATCH (:Post)-[m:IN_SHARD]->(:Shard)
+    WHERE m.dataset = $dataset AND m.recheck_at <= $now
+      AND m.from_version <= $number AND coalesce(m.to_version, 9223372036854775807) > $number
+  } AS due
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCount:
+    """The stored count of ineligible members; `exact` unless a policy came or a member is due to be judged again."""
+
+    count: int
+    exact: bool
+
+
+async def standing(tx: Tx, dataset: str, number: int, purpose: str, now: Instant) -> StoredCount:
+    """What is stored for a version of a dataset with a COMPLETE manifest."""
+    row = await tx.get(STANDING, dataset=dataset, number=number, purpose=purpose, now=now)
+    return StoredCount(count_at(row["deltas"], number), not (row["unjudged"] or row["due"]))
+
+
+DUE: LiteralString = """
+MATCH (p:Post)-[m:IN_SHARD]->(:Shard)
+WHERE m.dataset = $dataset AND m.recheck_at <= $now
+WITH p.key AS key LIMIT $most
+RETURN collect(DISTINCT key) AS posts
+"""
+
+
+async def due(tx: Tx, dataset: str, now: Instant, most: int) -> list[str]:
+    """Some of the dataset's posts whose judgement may have changed by time alone; sorted."""
+    return sorted((await tx.get(DUE, dataset=dataset, now=now, most=most))["posts"])
+
+
+MARK: LiteralString = """
+MATCH (d:Dataset)
+SET d.unjudged = coalesce(d.unjudged, []) + [purpose IN $purposes WHERE NOT purpose IN coalesce(d.unjudged, [])]
+"""
+
+UNJUDGED: LiteralString = """
+MATCH (d:Dataset {key: $dataset}) RETURN coalesce(d.unjudged, []) AS purposes
+"""
+
+UNMARK: LiteralString = """
+MATCH (d:Dataset {key: $dataset}) REMOVE d.unjudged
+"""
+
+
+async def mark_unjudged(tx: Tx, purposes: Collection[str]) -> None:
+    """A policy for these purposes came: no dataset's counts hold until its members are judged again."""
+    await tx.rows(MARK, purposes=sorted(purposes))
+
+
+async def unjudged(tx: Tx, dataset: str) -> list[str]:
+    """The purposes for which a policy came since all members of the dataset were judged."""
+    row = await tx.find(UNJUDGED, dataset=dataset)
+    return [] if row is None else row["purposes"]
+
+
+async def mark_judged(tx: Tx, dataset: str) -> None:
+    """All members of the dataset were judged under all policies."""
+    await tx.rows(UNMARK, dataset=dataset)

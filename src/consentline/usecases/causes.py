@@ -1,0 +1,95 @@
+"""Causes of retraining flags: brought in line with what the rules demand, by what is recorded.
+
+Every fact that can make or unmake a model version a user of a post in scope of a live objection, or change how many
+posts a run must not have read, calls this in its own transaction. Causes are computed from the facts as they stand, so
+flags never depend on the order in which the facts were recorded.
+"""
+
+from collections.abc import Collection
+
+from consentline.domain.causes import CauseFinder
+from consentline.domain.clock import due_at
+from consentline.domain.flags import CauseKind
+from consentline.domain.instants import Instant
+from consentline.domain.lineage import Lineage
+from consentline.domain.objections import STOPPING
+from consentline.domain.violations import models_tainted
+from consentline.graph import causes, objections, posts, upper, violations
+from consentline.graph.causes import Cause, Demand, Unsettled
+from consentline.graph.session import Tx
+from consentline.usecases.service import Service
+
+_PEOPLE_AT_ONCE = 500
+
+
+async def reconcile_people(tx: Tx, service: Service, people: Collection[str], now: Instant) -> None:
+    """Bring flags in line with the objections of these people; the caller holds the upper graph's guard."""
+    lineage = await service.lineages.at((await upper.now(tx)).revision, tx)
+    await reconcile(tx, service, lineage, now, people=people)
+
+
+async def reconcile_everyone(tx: Tx, service: Service, now: Instant) -> None:
+    """Bring flags in line with every live objection; the caller holds the upper graph's guard.
+
+    For structural facts. Objections that are no longer live dropped their causes when they were decided or withdrawn.
+    """
+    await reconcile_people(tx, service, await objections.live_objectors(tx), now)
+
+
+async def reconcile(
+    tx: Tx,
+    service: Service,
+    lineage: Lineage,
+    now: Instant,
+    *,
+    people: Collection[str] = (),
+    runs: Collection[str] = (),
+    counted: Collection[str] = (),
+) -> None:
+    """Bring flags in line with the objections of these people and the violations of these runs, as one step.
+
+    What is demanded is put before what is not is dropped: a flag that loses one cause and gains another stays open. So
+    does one whose causes are all gone while a run upstream is to be counted yet; it is settled when that was `counted`.
+    """
+    unsettled = Unsettled(set(), [])
+    ordered = sorted(people)
+    for begin in range(0, len(ordered), _PEOPLE_AT_ONCE):
+        found = await _put_of_people(tx, lineage, ordered[begin : begin + _PEOPLE_AT_ONCE], now)
+        unsettled.models.update(found.models)
+        unsettled.dropped.extend(found.dropped)
+    if runs:
+        found = await _put_of_runs(tx, service, lineage, runs, now)
+        unsettled.models.update(found.models)
+        unsettled.dropped.extend(found.dropped)
+    unsettled.models.update(*(models_tainted(lineage, run) for run in counted))
+    undecided = set[str]()
+    if unsettled.dropped or counted:
+        undecided.update(*(models_tainted(lineage, run) for run in await violations.unjudged(tx)))
+    await causes.settle(tx, unsettled, undecided, now)
+
+
+async def _put_of_people(tx: Tx, lineage: Lineage, people: list[str], now: Instant) -> Unsettled:
+    filed = await objections.of_people(tx, people)
+    standing = await causes.of_objections(tx, [objection.key for objection in filed])
+    live = [objection for objection in filed if objection.status in STOPPING]
+    scoped = await objections.scoped_posts(tx, sorted({objection.user for objection in live}))
+    finder = CauseFinder(lineage, await posts.person_facts(tx, sorted({group.author for group in scoped})))
+    wanted = {
+        Cause(model, objection.key, kind): Demand(count, objection.deadline)
+        for objection in live
+        for (model, kind), count in finder.causes(objection, scoped).items()
+    }
+    return await causes.put(tx, wanted, standing, now)
+
+
+async def _put_of_runs(tx: Tx, service: Service, lineage: Lineage, runs: Collection[str], now: Instant) -> Unsettled:
+    """A cause is due one month after it was first recorded, by the statutory clock without a person's jurisdiction."""
+    standing = await causes.of_runs(tx, runs)
+    due = {each.cause: each.demand.due_at for each in standing}
+    first_due = due_at(now, None, service.establishment)
+    wanted: dict[Cause, Demand] = {}
+    for run, state in (await violations.of_runs(tx, runs)).items():
+        for model in models_tainted(lineage, run) if state.violations else ():
+            cause = Cause(model, run, CauseKind.VIOLATION)
+            wanted[cause] = Demand(state.violations, due.get(cause, first_due))
+    return await causes.put(tx, wanted, standing, now)

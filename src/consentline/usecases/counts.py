@@ -1,0 +1,145 @@
+"""How many members of a version may not be used now: kept by events, made exact again where time or a policy passed.
+
+Every fact about a member calls `settle` in its own transaction (see `usecases/rejudging.py`), so a count is exact
+without evaluating anybody. What changes by time alone, or by a new policy, is judged again by `refresh`, outside any
+lock but for the posts whose judgement did change. See design.md, "Guard nodes", and decisions/0007.
+"""
+
+from collections.abc import Collection, Sequence
+
+from consentline.domain.datasets import Coverage, VersionRef, VersionStatus
+from consentline.domain.instants import Instant
+from consentline.domain.judgement import Judge, Judgement, purposes_of
+from consentline.domain.lineage import Lineage
+from consentline.domain.objections import Objection
+from consentline.domain.tallies import Differences
+from consentline.graph import counts, posts, upper
+from consentline.graph.counts import StoredCount
+from consentline.graph.session import Tx
+from consentline.usecases import evaluation
+from consentline.usecases.service import Service
+
+_POSTS_AT_ONCE = 1000
+
+Standing = StoredCount
+"""A version's count of ineligible members, and whether it is exact."""
+
+
+async def settle(tx: Tx, service: Service, keys: Collection[str], now: Instant) -> None:
+    """Judge posts again, those of them that are or were members, and bring the tallies in line; the guard is held."""
+    lineage = await service.lineages.at((await upper.now(tx)).revision, tx)
+    differences = Differences()
+    ordered = sorted(keys)
+    for begin in range(0, len(ordered), _POSTS_AT_ONCE):
+        standing = await counts.tracked(tx, ordered[begin : begin + _POSTS_AT_ONCE])
+        judgements = await judge(tx, lineage, list(standing), now)
+        for key, each in standing.items():
+            differences.replace(each, (judgements[key].ineligible, each.memberships))
+        await counts.write_judgements(tx, judgements)
+    await counts.change_tallies(tx, differences.changes())
+
+
+async def restrict(tx: Tx, service: Service, objection: Objection, now: Instant) -> None:
+    """Count the members in the scope of a new objection as ineligible; the guard is held.
+
+    What the person wrote is not judged: nothing else about it can make up for the objection. That keeps an objection
+    cheap for somebody with many posts.
+    """
+    if objection.received_at > now:
+        await settle(tx, service, await counts.tracked_of_people(tx, [objection.user]), now)
+        return
+    lineage = await service.lineages.at((await upper.now(tx)).revision, tx)
+    purposes = sorted(set(objection.purposes) & set(purposes_of(lineage.policies)))
+    differences = Differences()
+    for fresh, membership, members in await counts.restrict(tx, objection.user, objection.platforms, purposes):
+        differences.add(fresh, [membership], members)
+    await counts.change_tallies(tx, differences.changes())
+    await settle(tx, service, await counts.tracked_depicting(tx, objection.user), now)
+
+
+async def judge(tx: Tx, lineage: Lineage, keys: Sequence[str], now: Instant) -> dict[str, Judgement]:
+    """The posts' judgements by what this transaction can read."""
+    judging = Judge(lineage.policies, now)
+    return {key: judging.judge(facts) for key, facts in (await posts.facts(tx, keys)).items()}
+
+
+async def standing(tx: Tx, lineage: Lineage, ref: VersionRef, purpose: str, now: Instant) -> Standing:
+    """The count of a sealed COMPLETE version; under the guard it is final.
+
+    For a purpose that no policy speaks of, no member may be used.
+    """
+    if purpose not in purposes_of(lineage.policies):
+        return Standing(lineage.versions[ref].post_count or 0, exact=True)
+    return await counts.standing(tx, ref.dataset, ref.number, purpose, now)
+
+
+async def refresh(service: Service, refs: Collection[VersionRef], purpose: str) -> None:
+    """Judge again the members of the versions' datasets that time or a policy may have changed, in batches.
+
+    Takes no lock but for the posts whose judgement changed. Events that come meanwhile keep the counts themselves.
+    """
+    for dataset in sorted({ref.dataset for ref in refs}):
+        if purpose in await service.graph.read(lambda tx, dataset=dataset: counts.unjudged(tx, dataset)):
+            await _judge_dataset(service, dataset)
+        while await _judge_due(service, dataset):
+            pass
+
+
+async def _judge_dataset(service: Service, dataset: str) -> None:
+    """Judge every post that is or was a member, and take the marks away unless another policy came meanwhile."""
+    lineage = await service.lineage()
+    async for page in evaluation.of_dataset(service, lineage, dataset, at=await service.now()):
+        changed = [each.post for each in page if each.changed]
+        for begin in range(0, len(changed), _POSTS_AT_ONCE):
+            await _settle_under_guard(service, changed[begin : begin + _POSTS_AT_ONCE])
+
+    async def unmark(tx: Tx) -> None:
+        now = await service.lineages.at(await upper.lock(tx), tx)
+        if now.policies == lineage.policies:
+            await counts.mark_judged(tx, dataset)
+
+    await service.graph.write(unmark)
+
+
+async def _judge_due(service: Service, dataset: str) -> bool:
+    """Judge a batch of the members that are due; whether there may be more."""
+
+    async def read(tx: Tx) -> list[str]:
+        return await counts.due(tx, dataset, (await upper.now(tx)).instant, _POSTS_AT_ONCE)
+
+    due = await service.graph.read(read)
+    if due:
+        await _settle_under_guard(service, due)
+    return bool(due)
+
+
+async def _settle_under_guard(service: Service, keys: Sequence[str]) -> None:
+    async def work(tx: Tx) -> None:
+        await upper.lock(tx)
+        await settle(tx, service, keys, await upper.recording_time(tx))
+
+    await service.graph.write(work)
+
+
+async def ineligible_count(service: Service, ref: VersionRef, purpose: str) -> int | None:
+    """How many members of the version may not be used now; None unless it is COMPLETE and sealed.
+
+    Where the stored count may be behind, the members are evaluated; nothing is written.
+    """
+
+    async def read(tx: Tx) -> Standing | None:
+        now = await upper.now(tx)
+        lineage = await service.lineages.at(now.revision)
+        version = lineage.versions[ref]
+        if version.coverage is not Coverage.COMPLETE or version.status is VersionStatus.BUILDING:
+            return None
+        return await standing(tx, lineage, ref, purpose, now.instant)
+
+    found = await service.graph.read(read)
+    if found is None or found.exact:
+        return None if found is None else found.count
+    lineage = await service.lineage()
+    count = 0
+    async for page in evaluation.of_version(service, lineage, ref, purpose=purpose, at=await service.now()):
+        count += sum(bool(each.reasons) for each in page)
+    return count

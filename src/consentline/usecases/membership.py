@@ -1,0 +1,130 @@
+"""Posts joining and leaving the version of a dataset that is being made, under the locks that this takes.
+
+A post becomes a member only while its people's guards, the upper graph's and the dataset's are held, and its own lock:
+so whoever records a fact about a person or a post either sees the membership or is seen by the judgement made here.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import NamedTuple, TypeVar
+
+from consentline.domain.errors import DatabaseUnavailableError
+from consentline.domain.lineage import Lineage
+from consentline.domain.tallies import Differences
+from consentline.graph import counts, facts, members, upper
+from consentline.graph.facts import RacedError
+from consentline.graph.members import DatasetGuard
+from consentline.graph.session import Tx
+from consentline.usecases.counts import judge
+from consentline.usecases.service import Service
+
+T = TypeVar("T")
+
+_MOST_REPETITIONS = 20
+_POSTS_AT_ONCE = 10_000
+
+
+class Locked(NamedTuple):
+    """What a transaction about members holds: the upper graph as it stands, and the dataset's guard."""
+
+    lineage: Lineage
+    guard: DatasetGuard
+
+
+def _allow(_lineage: Lineage) -> None:
+    pass
+
+
+async def in_members_transaction(
+    service: Service,
+    dataset: str,
+    posts: Collection[str],
+    work: Callable[[Tx, Locked], Awaitable[T]],
+    check: Callable[[Lineage], None] = _allow,
+) -> T:
+    """Run `work` in one transaction that holds every lock under which the posts may join or leave.
+
+    `check` is asked under the upper graph's guard, before the dataset or a post is created; what it raises ends it.
+
+    Raises:
+        DatabaseUnavailableError: other writers kept changing who is tied to the posts; nothing was written.
+    """
+    ordered = sorted(set(posts))
+
+    async def in_transaction(tx: Tx) -> T:
+        return await work(tx, await lock_members(tx, service, dataset, ordered, check))
+
+    for _ in range(_MOST_REPETITIONS):
+        try:
+            return await service.graph.write(in_transaction)
+        except RacedError:
+            continue
+    raise DatabaseUnavailableError("other writers keep changing what these members rest on; nothing was changed")
+
+
+async def lock_members(
+    tx: Tx, service: Service, dataset: str, posts: Sequence[str], check: Callable[[Lineage], None] = _allow
+) -> Locked:
+    """Take the locks in their order: people, the upper graph, the dataset, the posts (sorted).
+
+    Raises:
+        RacedError: somebody was tied to one of the posts meanwhile; this transaction cannot go on.
+    """
+    tied = await members.tied_people(tx, posts)
+    await facts.lock_people(tx, tied)
+    lineage = await service.lineages.at(await upper.lock(tx), tx)
+    check(lineage)
+    guard = await members.lock_dataset(tx, dataset)
+    await facts.ensure_posts(tx, posts)
+    if not await members.tied_people(tx, posts) <= tied:
+        raise RacedError
+    return Locked(lineage, guard)
+
+
+async def take(tx: Tx, service: Service, locked: Locked, number: int, posts: Collection[str]) -> set[str]:
+    """Begin intervals at `number` for the posts that are not members now, and answer which these were."""
+    dataset = locked.guard.key
+    guard = locked.guard
+    taken = set[str]()
+    ordered = sorted(posts)
+    for begin in range(0, len(ordered), _POSTS_AT_ONCE):
+        standing = await members.candidates(tx, dataset, ordered[begin : begin + _POSTS_AT_ONCE])
+        absent = sorted(post for post, each in standing.items() if not each.open)
+        returning = [post for post in absent if standing[post].ended == number]
+        fresh = [standing[post] for post in absent if standing[post].ended != number]
+        before = await counts.tracked(tx, absent)
+        await members.reopen(tx, dataset, number, returning)
+        guard = await members.add(tx, guard, number, fresh, service.shard_size)
+        await _judge(tx, locked.lineage, absent, before)
+        taken.update(absent)
+    return taken
+
+
+async def drop(tx: Tx, locked: Locked, number: int, posts: Collection[str]) -> set[str]:
+    """End at `number` the intervals of those posts that are members now, and answer which these were."""
+    dataset = locked.guard.key
+    dropped = set[str]()
+    ordered = sorted(posts)
+    for begin in range(0, len(ordered), _POSTS_AT_ONCE):
+        standing = await members.candidates(tx, dataset, ordered[begin : begin + _POSTS_AT_ONCE])
+        present = sorted(post for post, each in standing.items() if each.open)
+        before = await counts.tracked(tx, present)
+        await members.remove(tx, dataset, number, present)
+        differences = Differences()
+        after = await counts.tracked(tx, present)
+        for key, each in before.items():
+            now_held = after[key].memberships if key in after else ()
+            differences.replace(each, (each.ineligible, now_held))
+        await counts.change_tallies(tx, differences.changes())
+        dropped.update(present)
+    return dropped
+
+
+async def _judge(tx: Tx, lineage: Lineage, posts: Sequence[str], before: dict[str, counts.Tracked]) -> None:
+    """Judge posts that joined, and count them; `before` tells how those stood that were members before."""
+    after = await counts.tracked(tx, posts)
+    judgements = await judge(tx, lineage, posts, (await upper.now(tx)).instant)
+    differences = Differences()
+    for key, each in after.items():
+        differences.replace(before.get(key, counts.NOT_TRACKED), (judgements[key].ineligible, each.memberships))
+    await counts.write_judgements(tx, judgements)
+    await counts.change_tallies(tx, differences.changes())

@@ -1,0 +1,157 @@
+"""Asks the product what the oracle is asked; its answers in the oracle's form."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from consentline.domain.eligibility import evaluate
+from consentline.domain.flags import FlagStatus
+from consentline.domain.lineage import Kind, Lineage, Node
+from consentline.domain.paging import PageRequest
+from consentline.domain.posts import PostFacts
+from consentline.graph import causes
+from consentline.graph import posts as graph_posts
+from consentline.graph.session import Tx
+from consentline.usecases import counts, flags, notices, objections, posts, usage
+from consentline.usecases.service import Service
+from tests.oracle import NoticeCoverage, ObjectionAnswer, OpenFlag, PostUsage, Use, VersionId, micros
+
+
+def _node(node: Node) -> tuple[Any, ...]:
+    if node.kind is Kind.DATASET_VERSION:
+        return (str(node.kind), node.key, node.number)
+    return (str(node.kind), node.key)
+
+
+async def post_usage(service: Service, post: str, known_at: int | None) -> tuple[PostUsage, dict[Use, list[str]]]:
+    """The product's answer in the oracle's form, and for each use the reasons against it at that time."""
+    answer = await usage.post_usage(service, post, known_at)
+    uses = [
+        Use(
+            model_version=use.model_version,
+            relation=str(use.relation),
+            training_run=use.training_run,
+            dataset_version=tuple(use.dataset_version),
+            used_at=use.used_at,
+            path=tuple((str(edge.step), _node(edge.source), _node(edge.target)) for edge in use.path),
+        )
+        for use in answer.usage.uses
+    ]
+    at_use = await usage.eligibilities_at_use(service, answer, answer.usage.uses)
+    found = PostUsage(
+        verdict=str(answer.usage.verdict),
+        uses=sorted(uses, key=repr),
+        held_in=[tuple(ref) for ref in answer.usage.held_in],
+        undocumented=[tuple(ref) for ref in answer.usage.undocumented],
+    )
+    reasons_at_use = [[str(reason) for reason in each.reasons] for each in at_use]
+    return found, dict(zip(uses, reasons_at_use, strict=True))
+
+
+async def reasons(service: Service, post: str, purpose: str, at: int | None, known_at: int) -> list[str] | None:
+    """Why the post may not be used, asked as a client asks; None when nothing names it."""
+    found = await posts.eligibility(service, post, purpose, at, known_at)
+    return None if found is None else [str(reason) for reason in found.reasons]
+
+
+class Evaluator:
+    """Asks many questions about a few posts from one reading of their facts."""
+
+    def __init__(self, lineage: Lineage, facts: Mapping[str, PostFacts]) -> None:
+        self._lineage = lineage
+        self._facts = facts
+
+    @classmethod
+    async def read(cls, service: Service, keys: Sequence[str]) -> "Evaluator":
+        """Read everything that is recorded of the posts."""
+        facts = await service.graph.read(lambda tx: graph_posts.facts(tx, keys))
+        return cls(await service.lineage(), facts)
+
+    def reasons(self, post: str, purpose: str, at: int, known_at: int) -> list[str]:
+        """Why the post may not be used, by the product's rules on its own reading of the facts."""
+        facts = self._facts.get(post) or PostFacts(post)
+        found = evaluate(facts, self._lineage.policies, purpose=purpose, at=at, known_at=known_at)
+        return [str(reason) for reason in found.reasons]
+
+
+async def open_flags(service: Service) -> dict[str, OpenFlag]:
+    """The open flags by model version, in the oracle's form."""
+    found: dict[str, OpenFlag] = {}
+    page = await flags.list_flags(service, FlagStatus.OPEN, None, PageRequest(first=100))
+    for flag in page.items:
+
+        async def of_flag(tx: Tx, uid: str = flag.uid) -> list[causes.FlagCause]:
+            return await causes.of_flag(tx, uid, None)
+
+        standing = await service.graph.read(of_flag)
+        found[flag.model_version] = OpenFlag(
+            causes={(cause.source, str(cause.kind)): cause.posts for cause in standing},
+            affected_posts=await flags.affected_post_count(service, flag, None),
+            due_at=flag.due_at,
+            raised_at=0,
+        )
+    return found
+
+
+async def resolved_flags(service: Service) -> list[tuple[str, str, str | None]]:
+    """Model version, resolution and justification of every resolved flag, sorted."""
+    page = await flags.list_flags(service, FlagStatus.RESOLVED, None, PageRequest(first=100))
+    return sorted((flag.model_version, str(flag.resolution), flag.justification) for flag in page.items)
+
+
+async def objection(service: Service, key: str) -> ObjectionAnswer:
+    """The objection as it stands, in the oracle's form."""
+    found = await objections.find_objection(service, key)
+    assert found is not None
+    versions = await objections.possible_versions(service, found)
+    return ObjectionAnswer(
+        status=str(found.status),
+        due_at=found.due_at,
+        affected_post_count=await objections.affected_post_count(service, found),
+        possible_versions=[tuple(version.ref) for version in versions],
+        extended_to=found.extended_to,
+    )
+
+
+async def ineligible_counts(service: Service, purposes: Sequence[str]) -> dict[tuple[VersionId, str], int | None]:
+    """For each dataset version and purpose."""
+    versions = sorted((await service.lineage()).versions)
+    return {
+        (tuple(ref), purpose): await counts.ineligible_count(service, ref, purpose)
+        for ref in versions
+        for purpose in purposes
+    }
+
+
+async def run_states(service: Service) -> dict[str, tuple[Any, ...]]:
+    """Of each run what the oracle keeps of it too."""
+    runs = (await service.lineage()).runs
+    return {
+        key: (
+            str(run.status),
+            run.purpose,
+            frozenset(tuple(ref) for ref in run.inputs),
+            frozenset(run.started_from),
+            run.started_at,
+            run.produced,
+            run.gated,
+        )
+        for key, run in runs.items()
+    }
+
+
+async def notice_coverage(service: Service, key: str, version: int, at: int) -> NoticeCoverage:
+    """The figures of one policy, in the oracle's form."""
+    found = await notices.coverage(service, await notices.ask(service, key, version, at))
+    return NoticeCoverage(
+        served=found.served,
+        seen=found.seen,
+        window_open=found.window_open,
+        not_served=found.not_served,
+        served_by_day=dict(found.served_on),
+        seen_by_day=dict(found.seen_on),
+    )
+
+
+def moment(text: str | None) -> int | None:
+    """The instant of a question; None stands for now."""
+    return None if text is None else micros(text)

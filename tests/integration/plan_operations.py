@@ -1,0 +1,306 @@
+"""Every use case, called once in each of the graphs of `plan_graphs`, with the plans by which its statements ran."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from consentline.domain.datasets import Coverage, Selection, VersionRef
+from consentline.domain.flags import CauseKind, FlagResolution, FlagStatus
+from consentline.domain.lineage import Kind
+from consentline.domain.objections import ObjectionOrder, ObjectionStatus
+from consentline.domain.paging import PageRequest
+from consentline.domain.record_lines import parse
+from consentline.domain.reports import Period
+from consentline.domain.training import DerivationKind
+from consentline.domain.usage import Verdict
+from consentline.usecases import (
+    builds,
+    consent,
+    counts,
+    datasets,
+    facts,
+    flags,
+    gate,
+    lineage,
+    members,
+    notices,
+    objections,
+    people,
+    person_usage,
+    posts,
+    reports,
+    training,
+    usage,
+)
+from consentline.usecases.service import Service
+from tests.integration.plan_graphs import T0
+from tests.integration.profiling import Operation, ProfilingGraph
+from tests.oracle import micros
+
+PAGE = PageRequest(first=20)
+BIG = "big"
+
+
+class Caller:
+    """Calls use cases, each as an operation whose plans are kept by name."""
+
+    def __init__(self, graph: ProfilingGraph, service: Service, size: str) -> None:
+        self.graph, self.service, self.size = graph, service, size
+        self.operations: dict[str, Operation] = {}
+
+    async def call(self, name: str, use_case: Callable[..., Awaitable[Any]], *arguments: Any, **more: Any) -> Any:
+        """Call a use case of the service."""
+        assert name not in self.operations, name
+        with self.graph.operation(name) as operation:
+            answer = await use_case(self.service, *arguments, **more)
+        self.operations[name] = operation
+        return answer
+
+    async def record(self, name: str, *records: dict[str, Any]) -> list[facts.Outcome]:
+        """Record a batch of one kind."""
+        latest = datetime(2100, 1, 1, tzinfo=UTC)
+        batch: Any = [parse(orjson.dumps(each), latest) for each in records]
+        return await self.call(name, facts.record, batch)
+
+
+async def ask(caller: Caller) -> None:
+    """Every read."""
+    call, size = caller.call, caller.size
+    heavy, typical = f"{size}-heavy", f"{size}-typical"
+    await call("lineage(cached)", Service.lineage)
+    await call("postUsage", usage.post_usage, f"{typical}:1", None)
+    await call("postUsage(in 1 version)", usage.post_usage, f"{typical}:once", None)
+    answer = await call("postUsage(in 1,000 versions)", usage.post_usage, f"{typical}:always", None)
+    await call("eligibilityAtUse", usage.eligibilities_at_use, answer, answer.usage.uses[:20])
+    await call("eligibility", posts.eligibility, f"{typical}:1", "AI_TRAINING", None, None)
+    await call("visibility(read)", posts.visibility, f"{typical}:1", None, None)
+    await call("find_post", posts.find_post, f"{typical}:1")
+    await call("find_user", people.find_user, typical)
+    await call("list_posts", people.list_posts, heavy, PAGE)
+    await call("list_objections_of", people.list_objections_of, "changed", PAGE)
+    await call("user_usage", person_usage.user_usage, heavy, None)
+    answer = await call("user_usage(100 posts)", person_usage.user_usage, typical, None)
+    await call("list_post_usages", person_usage.list_post_usages, answer, Verdict.USED, PAGE)
+    await call("find_consent", consent.find_consent, typical, "AI_TRAINING", None, None)
+    await call("list_consent_history", consent.list_consent_history, typical, "AI_TRAINING", PAGE)
+    await call("find_objection", objections.find_objection, "listed:0")
+    objection = await objections.find_objection(caller.service, "listed:0")
+    assert objection is not None
+    await call("affected_post_count(objection)", objections.affected_post_count, objection)
+    await call("possible_versions", objections.possible_versions, objection)
+    await call("list_objections", objections.list_objections, None, None, PAGE)
+    await call("list_objections(PENDING)", objections.list_objections, ObjectionStatus.PENDING, None, PAGE)
+    await call("list_objections(UPHELD)", objections.list_objections, ObjectionStatus.UPHELD, None, PAGE)
+    await call("list_objections(overdue)", objections.list_objections, None, True, PAGE)
+    await call("list_objections(not overdue)", objections.list_objections, None, False, PAGE)
+    urgency = ObjectionOrder.URGENCY
+    await call("list_objections(by urgency)", objections.list_objections, None, None, PAGE, urgency)
+    await call("list_objections(by urgency, overdue)", objections.list_objections, None, True, PAGE, urgency)
+    await call("list_flags", flags.list_flags, None, None, PAGE)
+    await call("list_flags(OPEN)", flags.list_flags, FlagStatus.OPEN, None, PAGE)
+    await call("list_flags(of a model)", flags.list_flags, None, "m:0", PAGE)
+    await call("list_flags_of_objection", flags.list_flags_of_objection, "objection:user10", PAGE)
+    flag = await call("find_flag", flags.find_flag, "flag:m:0")
+    await call("cause_count", flags.cause_count, "flag:m:0", CauseKind.OBJECTION)
+    await call("affected_post_count(flag)", flags.affected_post_count, flag, None)
+    await call("contains", datasets.contains, (await caller.service.lineage()).versions[VersionRef(BIG, 900)], "post7")
+    for added in (True, False):
+        what = "joined" if added else "left"
+        arguments = {"begin": 900, "end": 910, "added": added, "request": PAGE}
+        await call(f"list_difference({what})", datasets.list_difference, BIG, **arguments)
+    bounds = {"max_depth": 10, "max_nodes": 1000, "known_at": None}
+    await call("lineage(down from a post)", lineage.lineage, Kind.POST, f"{typical}:1", upstream=False, **bounds)
+    await call("lineage(up from a feature)", lineage.lineage, Kind.FEATURE, "feature1", upstream=True, **bounds)
+    await call("coverage", coverage_of_notices)
+    await report(caller)
+
+
+async def coverage_of_notices(service: Service) -> None:
+    """The coverage of a policy that governs."""
+    await notices.coverage(service, await notices.ask(service, "policy", 1))
+
+
+async def report(caller: Caller) -> None:
+    """The figures of a period in which as much happened in both graphs."""
+    call, period = caller.call, Period(micros("2026-11-01T00:00:00Z"), micros("2026-12-01T00:00:00Z"))
+    for figure in (
+        reports.received_by_day,
+        reports.received_by_status,
+        reports.decided_by_status,
+        reports.times_to_decision,
+        reports.extended,
+        reports.runs_refused,
+    ):
+        await call(figure.__name__, figure, period)
+    await call("refusals_by_ground", reports.refusals_by_ground, period, 100)
+    await call("list_refusals", reports.list_refusals, period, PAGE)
+    await call("overdue", reports.overdue)
+
+
+async def tell(caller: Caller) -> None:
+    """Every write, each by or about what is there once for either size."""
+    await object_to_use(caller)
+    await record_rules_and_people(caller)
+    await record_posts(caller)
+    await register_versions(caller)
+    await train(caller)
+    await pass_the_gate(caller)
+    await change_members(caller)
+
+
+async def object_to_use(caller: Caller) -> None:
+    call, size = caller.call, caller.size
+    heavy, few = f"{size}-heavy", f"{size}-typical"
+    received = micros("2026-11-01T00:00:00Z")
+    await call("file_objection", objections.file_objection, objections.FileObjection(heavy, heavy, received))
+    await call("extend_objection", objections.extend_objection, heavy, "complex")
+    decided = {"uphold": True, "grounds": None, "decided_at": None}
+    await call("decide_objection", objections.decide_objection, heavy, **decided)
+    await call("file_objection(100 posts)", objections.file_objection, objections.FileObjection(few, few, received))
+    await call("withdraw_objection", objections.withdraw_objection, few)
+
+
+AT = "2026-02-01T00:00:00Z"
+
+
+async def record_rules_and_people(caller: Caller) -> None:
+    record, size = caller.record, caller.size
+    heavy, fresh, new = f"{size}-heavy", f"{size}-fresh", f"{size}-person"
+    policy = {"kind": "policy", "key": size, "version": 1, "jurisdiction": "DE", "purpose": "AI_TRAINING"}
+    await record("policy", policy | {"lawful_basis": "CONSENT", "effective_from": AT})
+    notice = {"kind": "notice", "key": size, "version": 1, "purpose": "AI_TRAINING", "channel": "IN_APP"}
+    await record("notice", notice | {"published_at": AT})
+    await record("user", {"kind": "user", "key": new, "jurisdiction": "GB", "adult_from": "2000-01-01"})
+    await record("user(with posts)", {"kind": "user", "key": fresh, "jurisdiction": "GB"})
+    await record("user(who objects)", {"kind": "user", "key": heavy, "jurisdiction": "GB"})
+    served = {"kind": "notice_served", "user": new, "notice": "notice", "version": 1, "served_at": AT}
+    await record("notice_served", served)
+    await record("notice_served(seen)", served | {"seen_at": AT})
+    said = {"kind": "consent", "user": new, "purpose": "AI_TRAINING", "status": "GIVEN", "valid_from": AT}
+    await record("consent", said)
+
+
+async def record_posts(caller: Caller) -> None:
+    record, size = caller.record, caller.size
+    new = f"{size}-author"
+    keys = [f"{new}:{number}" for number in range(10)]
+    unknown = f"{new}:unknown"
+
+    def post(key: str, **more: Any) -> dict[str, Any]:
+        described = {"kind": "post", "key": key, "author": new, "platform": "FACEBOOK", "post_kind": "POST"}
+        return described | {"visibility": "PUBLIC", "published_at": AT} | more
+
+    await record("post", *(post(key) for key in keys))
+    await record("post(again)", *(post(key) for key in keys))
+    changed = {"depicts": [f"{size}-heavy", "user7"], "special_category": True, "content_digest": f"sha256:{'0' * 64}"}
+    await record("post(changed)", *(post(key, **changed) for key in keys))
+    await record("post(no longer depicting)", *(post(key, depicts=["user7"]) for key in keys))
+    await record("post(conflict)", post(keys[0], author=f"{new}-other"))
+    hidden = {"kind": "visibility", "visibility": "FRIENDS", "valid_from": AT}
+    await record("visibility", *(hidden | {"post": key} for key in [*keys, unknown]))
+    await record("post_deleted", *({"kind": "post_deleted", "post": key, "valid_from": AT} for key in keys))
+    await record("post(known by key)", post(unknown, depicts=["user7"]))
+    await record("post_author", {"kind": "post_author", "post": keys[1], "author": "user7", "reason": "wrong"})
+
+
+async def register_versions(caller: Caller) -> None:
+    """The next version of a dataset of a thousand, with a hundred changes, and the other ways to register one."""
+    call, size = caller.call, caller.size
+    register, complete = datasets.register_version, Coverage.COMPLETE
+    first, other = (tuple(f"{size}-fresh:{number}" for number in range(begin, begin + 100)) for begin in (0, 50))
+
+    base = max((await caller.service.lineage()).numbers[BIG])
+    ref = (await call("register(basedOn)", register, datasets.RegisterVersion(BIG, complete, based_on=base))).ref
+    await call("100 members", members.add_members, ref, first)
+    removed = [f"{size}-typical:{number}" for number in range(0, 20, 2)]
+    await call("10 members removed", members.remove_members, ref, removed)
+    await call("10 members back", members.add_members, ref, removed)
+    await call("seal", members.seal_version, ref)
+    await call("members of a sealed version", members.add_members, ref, [first[0]])
+
+    own = f"{size}-own"
+    listed = datasets.RegisterVersion(own, complete, number=1, posts=first)
+    ref = (await call("register(posts)", register, listed)).ref
+    await call("register(posts, again)", register, listed)
+    await call("register(other posts)", register, datasets.RegisterVersion(own, complete, posts=other))
+    rebased = (await call("register(basedOn 1)", register, datasets.RegisterVersion(own, complete, based_on=1))).ref
+    await call("seal(100 members)", members.seal_version, rebased)
+    await call("register(empty)", register, datasets.RegisterVersion(own, complete))
+    await call("withdraw_version", datasets.withdraw_version, ref, "wrong")
+    declared = datasets.RegisterVersion(
+        "blind",
+        Coverage.DECLARED,
+        selection=Selection(("FR",)),
+        derived_from=(VersionRef(BIG, 1),),
+        generated_by=("m:0",),
+    )
+    await call("register(DECLARED)", register, declared)
+
+
+async def train(caller: Caller) -> None:
+    """Training and flags of models that no post of those asked about reaches, so that their flags stay as many."""
+    call, size = caller.call, caller.size
+    inputs = (VersionRef("side", 1),)
+    ran = training.RecordTraining(f"{size}-run", inputs, T0, ("m:3",), T0 + 1, "AI_TRAINING", "n", size)
+    await call("record_training", training.record_training, ran)
+    derived = training.DeriveModel("d", size, ("m:3",), DerivationKind.FINE_TUNE)
+    await call("derive_model", training.derive_model, derived)
+    feature, uid = {"small": ("feature3", "flag:m:3"), "large": ("feature7", "flag:m:7")}[size]
+    await call("serve_feature", training.serve_feature, feature, f"d:{size}", None)
+    await call("acknowledge", flags.acknowledge, uid)
+    await call("schedule", flags.schedule, uid, micros("2099-01-01T00:00:00Z"))
+    await call("resolve", flags.resolve, uid, FlagResolution.NOT_REQUIRED, replacement=None, justification="none")
+
+
+async def pass_the_gate(caller: Caller) -> None:
+    """A dataset of a hundred posts that may be used, its runs from authorisation to their ends, and a build."""
+    call, size = caller.call, caller.size
+    ready = f"{size}-ready"
+    objected = tuple(f"{size}-heavy:{number}" for number in range(20, 60))
+    own = tuple(f"{size}-fresh:{number}" for number in range(100, 200))
+    await datasets.register_version(caller.service, datasets.RegisterVersion(ready, Coverage.COMPLETE, posts=own))
+    await datasets.register_version(
+        caller.service, datasets.RegisterVersion(f"{ready}-not", Coverage.COMPLETE, posts=objected)
+    )
+    await call("ineligible_count", counts.ineligible_count, VersionRef(ready, 1), "AI_TRAINING")
+    pure = training.RecordTraining(f"{size}-pure", (VersionRef("blind", 2),), T0, model="pure", version=size)
+    await training.record_training(caller.service, pure)
+    inputs = (VersionRef(ready, 1),)
+    for end in ("complete", "fail", "cancel"):
+        command = gate.AuthorizeTraining(f"{size}-{end}", inputs, (f"pure:{size}",))
+        authorization = await call(f"authorize({end})", gate.authorize, command)
+        assert authorization.run is not None, authorization
+    refused = gate.AuthorizeTraining(f"{size}-refused", (VersionRef(f"{ready}-not", 1),))
+    authorization = await call("authorize(refused)", gate.authorize, refused)
+    assert authorization.refusals
+    await call("start", gate.start, f"{size}-complete", None)
+    await call("complete", gate.complete, gate.CompleteTraining(f"{size}-complete", "gated", size))
+    await call("start(to fail)", gate.start, f"{size}-fail", None)
+    await call("fail", gate.fail, f"{size}-fail", None, "no memory")
+    await call("cancel", gate.cancel, f"{size}-cancel")
+    selection = Selection(("GB",), published_from=T0 - 150_000, published_before=T0 - 100_000)
+    await call("build", builds.build, builds.BuildVersion(f"{size}-built", selection=selection))
+
+
+async def change_members(caller: Caller) -> None:
+    """Facts about members of versions that runs read, before and after them, and policies that touch everybody."""
+    call, record, size = caller.call, caller.record, caller.size
+    keys = [f"{size}-fresh:{number}" for number in range(100, 200)]
+    early = {"kind": "post_deleted", "valid_from": "2025-12-01T00:00:00Z"}
+    await record("post_deleted(read by runs)", *(early | {"post": key} for key in keys[:10]))
+    await record("post_deleted(read by runs, more)", *(early | {"post": key} for key in keys[10:20]))
+    hidden = {"kind": "visibility", "visibility": "FRIENDS", "valid_from": AT}
+    await record("visibility(of members)", *(hidden | {"post": key} for key in keys[20:30]))
+    fresh = {"kind": "user", "key": f"{size}-fresh", "jurisdiction": "FR", "valid_from": AT}
+    await record("user(whose posts are members)", fresh)
+    violating = await flags.list_flags(caller.service, None, f"gated:{size}", PAGE)
+    (flag,) = violating.items
+    await call("cause_count(VIOLATION)", flags.cause_count, flag.uid, CauseKind.VIOLATION)
+    await call("affected_post_count(VIOLATION)", flags.affected_post_count, flag, None)
+    served = {"kind": "notice_served", "user": f"{size}-author", "notice": f"{size}-late", "version": 1}
+    await record("notice_served(known by key)", served | {"served_at": AT})
+    notice = {"kind": "notice", "key": f"{size}-late", "version": 1, "purpose": "AI_TRAINING", "channel": "IN_APP"}
+    await record("notice(served before)", notice | {"published_at": AT})
+    await call("refresh", counts.refresh, [VersionRef(f"{size}-ready", 1)], "AI_TRAINING")
