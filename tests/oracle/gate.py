@@ -67,11 +67,17 @@ def complete(ledger: Ledger, given: Record, now: int) -> str:
 
 
 def fail(ledger: Ledger, given: Record, now: int) -> str:
+    recorded = ledger.runs.get(given["run"])
+    refuse(
+        {
+            "REASON_REQUIRED": not given.get("reason"),
+            "RUN_NOT_FOUND": recorded is None,
+            "RUN_WRONG_STATE": recorded is not None and recorded.status not in ("RUNNING", "FAILED"),
+        }
+    )
     run = found(ledger, given)
-    refuse({"REASON_REQUIRED": not given.get("reason")})
     if run.status == "FAILED":
         return UNCHANGED
-    needs_state(run, "RUNNING")
     run.status, run.ended_at = "FAILED", end_of(run, given, now)
     return ACCEPTED
 

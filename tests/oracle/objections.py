@@ -64,15 +64,17 @@ def is_absolute(ledger: Ledger, objection: Objection) -> bool:
 
 def extend(ledger: Ledger, given: Record, now: int) -> str:
     """Once, by two further months, before the first deadline, and with a reason (Art. 12(3))."""
-    objection = found(ledger, given)
+    filed = ledger.objections.get(given["key"])
     refuse(
         {
             "REASON_REQUIRED": not given.get("reason"),
-            "OBJECTION_ALREADY_DECIDED": objection.withdrawn_at is not None or objection.decision is not None,
-            "OBJECTION_ALREADY_EXTENDED": objection.extended_to is not None,
-            "DEADLINE_PASSED": now > objection.due_at,
+            "OBJECTION_NOT_FOUND": filed is None,
+            "OBJECTION_ALREADY_DECIDED": filed is not None and (filed.withdrawn_at or filed.decision) is not None,
+            "OBJECTION_ALREADY_EXTENDED": filed is not None and filed.extended_to is not None,
+            "DEADLINE_PASSED": filed is not None and now > filed.due_at,
         }
     )
+    objection = found(ledger, given)
     received_at = objection.filing.received_at
     objection.extended_to = extended_to(received_at, objection.jurisdiction, ledger.establishment)
     return ACCEPTED
