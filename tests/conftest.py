@@ -17,6 +17,7 @@ import uvicorn
 
 from consentline.app import create_app
 from consentline.domain.access import Role
+from consentline.domain.pseudonyms import Pseudonyms
 from consentline.embedded import Server, running_server
 from consentline.graph import migrations
 from consentline.graph.session import Graph
@@ -30,13 +31,22 @@ T = TypeVar("T")
 Run = Callable[[Coroutine[Any, Any, T]], T]
 
 SECRET = "a secret for tests, of 32 bytes or more"
+PSEUDONYMS = Pseudonyms(SECRET.encode())
 
 
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings with a home of their own, whatever the environment says."""
     home = tmp_path_factory.mktemp("home")
-    return Settings(home=home, neo4j_uri=None, neo4j_heap="768m", neo4j_pagecache="256m", token_secret=SECRET, port=0)
+    return Settings(
+        home=home,
+        neo4j_uri=None,
+        neo4j_heap="768m",
+        neo4j_pagecache="256m",
+        token_secret=SECRET,
+        pseudonym_secret=SECRET,
+        port=0,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +73,7 @@ def session_service(run: Run[Any], settings: Settings, neo4j_server: Server) -> 
     """A service on the migrated graph, for the whole session; tests take `service`."""
     graph = connect(settings, neo4j_server)
     run(migrations.migrate(graph))
-    yield Service(graph, LineageCache(graph), settings.establishment, settings.shard_size)
+    yield Service(graph, LineageCache(graph), PSEUDONYMS, settings.establishment, settings.shard_size)
     run(graph.close())
 
 

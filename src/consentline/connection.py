@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 
 from consentline.domain.errors import SettingsError
+from consentline.domain.pseudonyms import Pseudonyms
 from consentline.embedded import Report, Server, running_server
 from consentline.graph import migrations
 from consentline.graph.session import Graph
@@ -62,6 +63,7 @@ def compose(settings: Settings, server: Server) -> Service:
     return Service(
         graph=graph,
         lineages=LineageCache(graph),
+        pseudonyms=Pseudonyms(settings.digest_secret().encode()),
         establishment=settings.establishment,
         shard_size=settings.shard_size,
     )

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     cache: Path = Field(default_factory=lambda: Path(platformdirs.user_cache_dir("consentline", appauthor=False)))
     maven_url: str | None = None
     token_secret: SecretStr | None = None
+    pseudonym_secret: SecretStr | None = None
     permit_key: SecretStr | None = None
     permit_lifetime_seconds: Annotated[int, Field(ge=1, le=86400)] = 3600
     url: str = "http://127.0.0.1:8000"
@@ -75,6 +76,14 @@ class Settings(BaseSettings):
         # RFC 7518 section 3.2: an HS256 key is at least as long as the hash output.
         if value is not None and len(value.get_secret_value().encode()) < 32:
             raise ValueError("must have at least 32 bytes (RFC 7518, section 3.2)")
+        return value
+
+    @field_validator("pseudonym_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        # RFC 2104 section 3: a key shorter than the hash output weakens the function.
+        if value is not None and len(value.get_secret_value().encode()) < 32:
+            raise ValueError("must have at least 32 bytes (RFC 2104, section 3)")
         return value
 
     @field_validator("permit_key")
@@ -120,6 +129,15 @@ class Settings(BaseSettings):
         if self.token_secret is not None:
             return self.token_secret.get_secret_value()
         return self._kept("token-secret", lambda: secrets.token_urlsafe(48))
+
+    def digest_secret(self) -> str:
+        """The secret of the digests that stand for people: the one configured, else one made once and kept in `home`.
+
+        Unlike the others it must never change: with another secret nobody whose key became a digest is found again.
+        """
+        if self.pseudonym_secret is not None:
+            return self.pseudonym_secret.get_secret_value()
+        return self._kept("pseudonym-secret", lambda: secrets.token_urlsafe(48))
 
     def signing_key(self) -> str:
         """The PEM of the key that signs permits: the one configured, else one made once and kept in `home`.

@@ -374,7 +374,7 @@ def behind(crowd: Api, settings: Settings, neo4j_server: Server, proxy: Proxy) -
     """A service whose way to the database can be cut."""
     server = Server(f"bolt://127.0.0.1:{proxy.port}", neo4j_server.user, neo4j_server.password)
     graph = connect(settings, server)
-    yield Service(graph, type(crowd.service.lineages)(graph))
+    yield Service(graph, type(crowd.service.lineages)(graph), crowd.service.pseudonyms)
     crowd.run(graph.close())
 
 

@@ -12,6 +12,7 @@ from consentline.embedded import Server
 from consentline.graph.upper import LineageCache
 from consentline.settings import Settings
 from consentline.usecases.service import Service
+from tests.conftest import PSEUDONYMS
 from tests.graphs import wipe
 from tests.integration.plan_graphs import SIZES, SUBJECTS, load_large, load_small
 from tests.integration.plan_operations import Caller, ask, tell
@@ -52,7 +53,7 @@ def measured(run: Run, session_service: Service, settings: Settings, neo4j_serve
             await wipe(session_service)
             for size, load in (("small", load_small), ("large", load_large)):
                 await load(graph)
-                service = Service(graph, LineageCache(graph), settings.establishment, settings.shard_size)
+                service = Service(graph, LineageCache(graph), PSEUDONYMS, settings.establishment, settings.shard_size)
                 caller = Caller(graph, service, size)
                 await caller.call("lineage(read whole)", Service.lineage)
                 await ask(caller)

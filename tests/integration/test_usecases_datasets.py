@@ -247,7 +247,7 @@ def test_intervals_pass_over_versions_without_a_manifest(service: Service, run: 
 
 
 def test_posts_of_one_author_lie_in_one_shard_and_no_shard_holds_more_than_its_size(service: Service, run: Run) -> None:
-    small = Service(service.graph, service.lineages, shard_size=10)
+    small = Service(service.graph, service.lineages, service.pseudonyms, shard_size=10)
 
     async def scenario() -> None:
         posts = [post(f"p{number:03}", f"author{number % 20}") for number in range(80)]
@@ -271,7 +271,7 @@ def test_posts_of_one_author_lie_in_one_shard_and_no_shard_holds_more_than_its_s
 
 
 def test_members_that_come_in_parts_fill_one_shard_after_the_other(service: Service, run: Run) -> None:
-    small = Service(service.graph, service.lineages, shard_size=10)
+    small = Service(service.graph, service.lineages, service.pseudonyms, shard_size=10)
 
     async def scenario() -> None:
         posts = [post(f"p{number:02}", "ana") for number in range(28)]

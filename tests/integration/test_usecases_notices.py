@@ -301,7 +301,7 @@ def test_a_page_costs_what_it_holds_wherever_it_lies(
         )
         assert isinstance(graph, ProfilingGraph)
         try:
-            profiled = Service(graph, LineageCache(graph))
+            profiled = Service(graph, LineageCache(graph), crowd.pseudonyms)
             question = await notices.ask(profiled, "gb", 1)
             with graph.operation("campaign") as operation:
                 async with aclosing(notices.to_be_served(profiled, question)) as pages:

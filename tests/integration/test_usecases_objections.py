@@ -147,7 +147,7 @@ def test_the_deadline_is_fixed_at_intake_by_the_jurisdiction_at_receipt(service:
 
 
 def test_the_controllers_establishment_shares_the_holidays(service: Service, run: Run) -> None:
-    irish = Service(service.graph, service.lineages, establishment="IE")
+    irish = Service(service.graph, service.lineages, service.pseudonyms, establishment="IE")
 
     async def scenario() -> None:
         await record(service, user("ana"))

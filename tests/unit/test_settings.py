@@ -45,6 +45,7 @@ def test_nothing_needs_to_be_set() -> None:
 
     assert settings.neo4j_uri is None
     assert settings.token_secret is None
+    assert settings.pseudonym_secret is None
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.home.is_absolute()
 
@@ -70,6 +71,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         TRANSACTION_TIMEOUT_SECONDS="0.5",
         MAX_BODY_BYTES="1024",
         SHARD_SIZE="1",
+        PSEUDONYM_SECRET=SECRET[::-1],
         PERMIT_KEY=PERMIT_KEY,
         PERMIT_LIFETIME_SECONDS="60",
         URL="https://consentline.example/there",
@@ -97,6 +99,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         "transaction_timeout_seconds": 0.5,
         "max_body_bytes": 1024,
         "shard_size": 1,
+        "pseudonym_secret": SECRET[::-1],
         "permit_key": PERMIT_KEY,
         "permit_lifetime_seconds": 60,
         "url": "https://consentline.example/there",
@@ -153,6 +156,7 @@ WRONG = (
     ),
     Wrong("TOKEN_SECRET", "hunter2-hunter2-hunter2-hunter2", "at least 32 bytes"),
     Wrong("TOKEN_SECRET", "", "at least 32 bytes"),
+    Wrong("PSEUDONYM_SECRET", "hunter2-hunter2", "at least 32 bytes"),
     Wrong("PORT", "70001", "less than or equal to 65535"),
     Wrong("PORT", "-77", "greater than or equal to 0"),
     Wrong("PORT", "80a", "valid integer"),
@@ -260,6 +264,17 @@ def test_a_secret_is_made_once_and_kept(tmp_path: Path) -> None:
     assert settings_of(home).signing_secret() == secret
     assert [path.name for path in home.iterdir()] == ["token-secret"]
     assert settings_of(tmp_path / "other").signing_secret() != secret
+
+
+def test_the_secret_of_pseudonyms_is_the_configured_one_or_made_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = settings_of(tmp_path).digest_secret()
+    assert settings_of(tmp_path).digest_secret() == made
+    assert [path.name for path in tmp_path.iterdir()] == ["pseudonym-secret"]
+
+    set_variables(monkeypatch, PSEUDONYM_SECRET=SECRET)
+    assert settings_of(tmp_path).digest_secret() == SECRET
 
 
 def test_the_secret_is_readable_by_its_owner_only(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from consentline.domain.errors import InvalidInputError
 from consentline.domain.instants import Instant
 from consentline.domain.lineage import Lineage
+from consentline.domain.pseudonyms import Pseudonyms
 from consentline.graph import upper
 from consentline.graph.session import Graph
 from consentline.graph.upper import LineageCache
@@ -14,11 +15,13 @@ from consentline.graph.upper import LineageCache
 class Service:
     """The graph, the upper graph as last read, and the settings that rules depend on.
 
-    `establishment` is the controller's jurisdiction for working days; `shard_size` bounds a shard in posts.
+    `pseudonyms` digests the keys of people for what must not name them; `establishment` is the controller's
+    jurisdiction for working days; `shard_size` bounds a shard in posts.
     """
 
     graph: Graph
     lineages: LineageCache
+    pseudonyms: Pseudonyms
     establishment: str | None = None
     shard_size: int = 1000
 

@@ -9,6 +9,7 @@ import pytest
 
 from consentline.domain.access import Principal, Role
 from consentline.domain.errors import DatabaseUnavailableError
+from consentline.domain.pseudonyms import Pseudonyms
 from consentline.gql.context import Context
 from consentline.gql.cursors import Cursors
 from consentline.gql.execution import Answer, Engine, Operation
@@ -33,7 +34,9 @@ class NoGraph:
 
 def ask(query: str, variables: dict[str, Any] | None = None, error: Exception | None = None, **more: Any) -> Answer:
     graph: Any = NoGraph(error or AssertionError("the graph was reached"))
-    context = Context(Service(graph, graph), Principal(Role.ADMIN, "t"), Cursors("s"), load_node, "request-1")
+    context = Context(
+        Service(graph, graph, Pseudonyms(b"s")), Principal(Role.ADMIN, "t"), Cursors("s"), load_node, "request-1"
+    )
     return asyncio.run(ENGINE.run(Operation(query, more.get("name"), variables), context))
 
 

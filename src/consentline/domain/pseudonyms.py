@@ -1,0 +1,24 @@
+"""Keyed digests that stand for natural keys: who has the key can ask, who browses what is stored finds nobody.
+
+This is pseudonymisation, not anonymisation (UK GDPR Art. 4(5)): what stands under a digest stays personal data until
+the secret is destroyed.
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+
+PREFIX = "hmac-sha256:"
+"""What every digest begins with; no natural key may (`domain/keys.py`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pseudonyms:
+    """Digests natural keys under a secret that lies outside the database (HMAC-SHA-256, RFC 2104)."""
+
+    _secret: bytes = field(repr=False)
+
+    def of(self, label: str, key: str) -> str:
+        """The digest of a key of one kind of thing ("User", "Post"): the same each time, another for another kind."""
+        text = f"{label}\x00{key}".encode()
+        return PREFIX + hmac.new(self._secret, text, hashlib.sha256).hexdigest()
