@@ -756,6 +756,16 @@ def test_members_tell_one_by_one_whether_they_were_written(service: Service, run
     run(scenario())
 
 
+def test_removing_what_was_never_recorded_records_nothing(service: Service, run: Run) -> None:
+    async def scenario() -> None:
+        await publish(service, "d", "p")
+        await register(service, "d", based_on=1)
+
+        assert await assert_unchanged(service, remove(service, "d:2", "x")) == [False]
+
+    run(scenario())
+
+
 def test_versions_registered_without_a_number_are_new_ones(service: Service, run: Run) -> None:
     async def scenario() -> None:
         made = [(await publish(service, "d", "p")).number for _ in range(3)]

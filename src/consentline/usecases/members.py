@@ -20,27 +20,33 @@ async def add_members(service: Service, ref: VersionRef, posts: Sequence[str]) -
     """Record posts as members of a BUILDING version, one outcome each, in order; all in one transaction."""
 
     async def work(tx: Tx, locked: Locked) -> list[Outcome]:
-        if locked.lineage.versions[ref].status is not VersionStatus.BUILDING:
-            held = await members.held(tx, ref.dataset, ref.number, sorted(set(posts)))
-            return [False if post in held else _closed(ref) for post in posts]
         return _first_occurrences(posts, await take(tx, service, locked, ref.number, set(posts)))
 
-    return await _in_transaction(service, ref, posts, work)
+    try:
+        return await _in_transaction(service, ref, posts, work)
+    except _ClosedError:
+        held = await _held(service, ref, posts)
+        return [False if post in held else _closed(ref) for post in posts]
 
 
 async def remove_members(service: Service, ref: VersionRef, posts: Sequence[str]) -> list[Outcome]:
     """Take posts out of a BUILDING version that is based on another, one outcome each, in order."""
 
     async def work(tx: Tx, locked: Locked) -> list[Outcome]:
-        if locked.lineage.versions[ref].status is not VersionStatus.BUILDING:
-            held = await members.held(tx, ref.dataset, ref.number, sorted(set(posts)))
-            return [_closed(ref) if post in held else False for post in posts]
         _, based_on = await graph_datasets.registered_as(tx, ref)
         if based_on is None:
             raise StateError(f"{ref} was not registered with basedOn", code="VERSION_NOT_BASED_ON", path=("version",))
         return _first_occurrences(posts, await drop(tx, locked, ref.number, set(posts)))
 
-    return await _in_transaction(service, ref, posts, work)
+    try:
+        return await _in_transaction(service, ref, posts, work, create=False)
+    except _ClosedError:
+        held = await _held(service, ref, posts)
+        return [_closed(ref) if post in held else False for post in posts]
+
+
+class _ClosedError(Exception):
+    """The version is not BUILDING, and never will be again: its members can be read without a lock."""
 
 
 async def _in_transaction(
@@ -48,11 +54,22 @@ async def _in_transaction(
     ref: VersionRef,
     posts: Sequence[str],
     work: Callable[[Tx, Locked], Awaitable[list[Outcome]]],
+    *,
+    create: bool = True,
 ) -> list[Outcome]:
+    def check(lineage: Lineage) -> None:
+        _check(lineage, ref)
+        if lineage.versions[ref].status is not VersionStatus.BUILDING:
+            raise _ClosedError
+
     try:
-        return await in_members_transaction(service, ref.dataset, posts, work, lambda lineage: _check(lineage, ref))
+        return await in_members_transaction(service, ref.dataset, posts, work, check, create=create)
     except RefusedError as error:
         return [error] * len(posts)
+
+
+async def _held(service: Service, ref: VersionRef, posts: Sequence[str]) -> set[str]:
+    return await service.graph.read(lambda tx: members.held(tx, ref.dataset, ref.number, sorted(set(posts))))
 
 
 async def seal_version(service: Service, ref: VersionRef) -> bool:

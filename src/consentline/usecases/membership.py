@@ -40,10 +40,13 @@ async def in_members_transaction(
     posts: Collection[str],
     work: Callable[[Tx, Locked], Awaitable[T]],
     check: Callable[[Lineage], None] = _allow,
+    *,
+    create: bool = True,
 ) -> T:
     """Run `work` in one transaction that holds every lock under which the posts may join or leave.
 
     `check` is asked under the upper graph's guard, before the dataset or a post is created; what it raises ends it.
+    Unrecorded posts are created (known by key only) unless they can only leave.
 
     Raises:
         DatabaseUnavailableError: other writers kept changing who is tied to the posts; nothing was written.
@@ -51,7 +54,7 @@ async def in_members_transaction(
     ordered = sorted(set(posts))
 
     async def in_transaction(tx: Tx) -> T:
-        return await work(tx, await lock_members(tx, service, dataset, ordered, check))
+        return await work(tx, await lock_members(tx, service, dataset, ordered, check, create=create))
 
     for _ in range(_MOST_REPETITIONS):
         try:
@@ -62,7 +65,13 @@ async def in_members_transaction(
 
 
 async def lock_members(
-    tx: Tx, service: Service, dataset: str, posts: Sequence[str], check: Callable[[Lineage], None] = _allow
+    tx: Tx,
+    service: Service,
+    dataset: str,
+    posts: Sequence[str],
+    check: Callable[[Lineage], None] = _allow,
+    *,
+    create: bool = True,
 ) -> Locked:
     """Take the locks in their order: people, the upper graph, the dataset, the posts (sorted).
 
@@ -74,7 +83,7 @@ async def lock_members(
     lineage = await service.lineages.at(await upper.lock(tx), tx)
     check(lineage)
     guard = await members.lock_dataset(tx, dataset)
-    await facts.ensure_posts(tx, posts)
+    await (facts.ensure_posts(tx, posts) if create else facts.lock_posts(tx, posts))
     if not await members.tied_people(tx, posts) <= tied:
         raise RacedError
     return Locked(lineage, guard)
