@@ -32,6 +32,7 @@ def register(ledger: Ledger, given: Record, now: int) -> str:
             or any(version is not None and version.sealed_at is None for version in upstream),
             "BUILD_RUNNING": coverage == "COMPLETE" and is_building(ledger, dataset),
             "VERSION_NOT_FOUND": None in upstream or ("basedOn" in given and base is None),
+            "DERIVATION_CYCLE": (dataset, number) in derived_from,
             "VERSION_NOT_COMPLETE": base is not None and base.coverage != "COMPLETE",
             "VERSION_NOT_SEALED": any(version is not None and version.withdrawn_at is not None for version in upstream),
             "VERSION_WITHDRAWN": any(version is not None and version.withdrawn_at is not None for version in upstream),
