@@ -94,6 +94,11 @@ def load_small_story(api: Api) -> None:
     answer = api.ingest(json.dumps(user), post("p1", "u1"), post("p2", "u1"), post("p3", "u2"))
     assert (answer["accepted"], answer["rejected"]) == (4, 0), answer
     change(api, REGISTER, dataset="d", title="A dataset", coverage="COMPLETE", posts=["p1", "p2", "p3"])
+    make_models(api)
+
+
+def make_models(api: Api) -> None:
+    """m:1 trained on d:1, m:tuned derived from it, and the feature "ads" that this serves."""
     change(
         api,
         TRAIN,

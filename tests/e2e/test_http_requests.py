@@ -21,7 +21,8 @@ def code_of(response: httpx.Response) -> str:
 def test_an_operation_is_answered(api: Api) -> None:
     response = api.post("/graphql", json={"query": "{ __typename }"})
 
-    assert (response.status_code, response.json()) == (200, {"data": {"__typename": "Query"}})
+    answer = {"data": {"__typename": "Query"}, "extensions": {"cost": 0}}
+    assert (response.status_code, response.json()) == (200, answer)
     assert response.headers["content-type"] == "application/json"
 
 

@@ -110,6 +110,8 @@ MODELS = {
     for made in inputs("record_training") + inputs("derive_model_version")
     if "model" in made
 }
+RUNS = {made["run"] for made in inputs("record_training")}
+VIOLATIONS = {answer["run"]: set(answer["posts"]) for answer in ANSWERS["violations"]}
 VERSIONS = {f"{made['dataset']}:{made['number']}" for made in inputs("register_dataset_version")}
 
 
@@ -231,7 +233,10 @@ def test_answers_speak_of_what_the_story_holds() -> None:
     for flag in ANSWERS["flags"]:
         assert flag["modelVersion"] in MODELS
         assert flag["causeCount"] == len(flag["causes"])
-        assert {cause["objection"] for cause in flag["causes"]} <= OBJECTIONS
+        violating = [cause for cause in flag["causes"] if cause["kind"] == "VIOLATION"]
+        assert {cause["objection"] for cause in flag["causes"] if cause not in violating} <= OBJECTIONS
+        assert {cause["run"] for cause in violating} <= RUNS
+        assert all(set(cause["posts"]) == VIOLATIONS[cause["run"]] for cause in violating)
         assert flag["affectedPostCount"] == len({post for cause in flag["causes"] for post in cause["posts"]})
         assert {post for cause in flag["causes"] for post in cause["posts"]} <= POSTS.keys()
     assert {answer["objection"] for answer in ANSWERS["objections"]} == OBJECTIONS
