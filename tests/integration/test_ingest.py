@@ -8,13 +8,13 @@ from typing import Any, LiteralString
 import pytest
 
 from consentline.domain.datasets import Coverage, VersionRef
-from consentline.domain.flags import FlagStatus
-from consentline.domain.instants import ALWAYS, from_datetime
+from consentline.domain.flags import CauseKind, FlagStatus
+from consentline.domain.instants import ALWAYS, Instant, from_datetime
 from consentline.domain.paging import PageRequest
 from consentline.graph import facts, posts
 from consentline.graph.session import Tx
 from consentline.usecases.datasets import RegisterVersion, register_version
-from consentline.usecases.flags import list_flags
+from consentline.usecases.flags import cause_count, list_flags
 from consentline.usecases.ingest import IngestSummary, Rejection, ingest
 from consentline.usecases.objections import FileObjection, file_objection
 from consentline.usecases.service import Service
@@ -342,57 +342,72 @@ async def trained(service: Service, *members: str) -> None:
     await record_training(service, run)
 
 
-async def flagged(service: Service) -> bool:
-    return bool((await list_flags(service, FlagStatus.OPEN, None, PageRequest())).items)
+async def flagged(service: Service) -> dict[str, set[CauseKind]]:
+    """The kinds of causes of every open flag, by model version; empty when there is no open flag."""
+    page = await list_flags(service, FlagStatus.OPEN, None, PageRequest())
+    return {
+        flag.model_version: {kind for kind in CauseKind if await cause_count(service, flag.uid, kind)}
+        for flag in page.items
+    }
 
 
-async def objected(service: Service, user: str) -> None:
-    await file_objection(service, FileObjection(key="o", user=user, received_at=MICROS))
+async def may_be_used(service: Service, *people: str) -> None:
+    """Nothing stands against the posts of these people: a run that reads them violates nothing."""
+    users = ({"kind": "user", "key": key, "jurisdiction": "GB", "adult_from": "1990-01-01"} for key in people)
+    await load(service, [policy(notice_required=False, assessment="dpia"), *users])
+
+
+async def objected(service: Service, user: str, received_at: Instant = MICROS) -> None:
+    await file_objection(service, FileObjection(key="o", user=user, received_at=received_at))
 
 
 def test_a_description_recorded_last_raises_the_flag(run: Run[Any], service: Service) -> None:
     run(trained(service, "p"))
     run(objected(service, "ann"))
-    assert not run(flagged(service))
+    assert run(flagged(service)) == {"m:1": {CauseKind.VIOLATION}}
     run(load(service, [post()]))
-    assert run(flagged(service))
+    assert run(flagged(service)) == {"m:1": {CauseKind.OBJECTION, CauseKind.VIOLATION}}
 
 
 def test_somebody_depicted_later_raises_the_flag_and_drops_it_when_no_longer_believed(
     run: Run[Any], service: Service
 ) -> None:
+    run(may_be_used(service, "ann"))
     run(load(service, [post()]))
     run(trained(service, "p"))
     run(objected(service, "bob"))
-    assert not run(flagged(service))
+    assert run(flagged(service)) == {}
     run(load(service, [post(depicts=["bob"])]))
-    assert run(flagged(service))
+    # The objection was received when the run started: so it read what it could not use.
+    assert run(flagged(service)) == {"m:1": {CauseKind.THIRD_PARTY_OBJECTED, CauseKind.VIOLATION}}
     run(load(service, [post(depicts=[])]))
-    assert not run(flagged(service))
+    assert run(flagged(service)) == {}
 
 
 def test_a_corrected_author_moves_the_flag(run: Run[Any], service: Service) -> None:
+    run(may_be_used(service, "ann", "bob", "cid"))
     run(load(service, [post()]))
     run(trained(service, "p"))
     run(objected(service, "bob"))
-    assert not run(flagged(service))
+    assert run(flagged(service)) == {}
     run(load(service, [CORRECTION]))
-    assert run(flagged(service))
+    assert run(flagged(service)) == {"m:1": {CauseKind.OBJECTION, CauseKind.VIOLATION}}
     run(load(service, [CORRECTION | {"author": "cid"}]))
-    assert not run(flagged(service))
+    assert run(flagged(service)) == {}
 
 
 def test_a_policy_or_a_jurisdiction_recorded_last_drops_the_flag(run: Run[Any], service: Service) -> None:
-    exempt = policy(flags_past_use=False)
-    run(load(service, [post(depicts=["bob"])]))
+    exempt = policy(flags_past_use=False, notice_required=False, assessment="dpia")
+    run(load(service, [post(depicts=["bob"]), {"kind": "user", "key": "ann", "adult_from": "1990-01-01"}]))
     run(trained(service, "p"))
-    run(objected(service, "bob"))
-    assert run(flagged(service))
+    run(objected(service, "bob", MICROS + 1))
+    # Nobody's policy covers the post: the run should not have read it, and past use is flagged.
+    assert run(flagged(service)) == {"m:1": {CauseKind.THIRD_PARTY_OBJECTED, CauseKind.VIOLATION}}
     run(load(service, [exempt]))
-    assert run(flagged(service))
+    assert run(flagged(service)) == {"m:1": {CauseKind.THIRD_PARTY_OBJECTED, CauseKind.VIOLATION}}
     # The policy is that of the author's jurisdiction, though the objection is that of a person depicted.
     run(load(service, [{"kind": "user", "key": "ann", "jurisdiction": "GB"}]))
-    assert not run(flagged(service))
+    assert run(flagged(service)) == {}
 
 
 def test_members_and_seals_come_in_as_records(run: Run[Any], service: Service) -> None:

@@ -18,6 +18,7 @@ from consentline.usecases import datasets, flags, members, objections, training
 from consentline.usecases.ingest import ingest
 from consentline.usecases.service import Service
 from tests.graphs import wipe
+from tests.integration.arrange import allow
 from tests.oracle import micros
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
@@ -89,6 +90,7 @@ def test_an_objection_and_a_run_that_race_end_in_a_flag(service: Service, run: R
     async def scenario() -> None:
         for _ in range(ROUNDS):
             await wipe(service)
+            await allow(service, "ana")
             await record(service, post("p", "ana"))
             version = await register(service, "d", "p")
             await together(object_to_it(service, "ana"), train(service, "r", version, version="1"))
@@ -101,6 +103,8 @@ def test_an_objection_and_the_description_of_a_used_post_that_race_end_in_a_flag
     async def scenario() -> None:
         for _ in range(ROUNDS):
             await wipe(service)
+            await allow(service, "ana")
+            # Until the post is described it could not be used: the run has a violation, which the description ends.
             await train(service, "r", await register(service, "d", "p"), version="1")
             await together(object_to_it(service, "ana"), record(service, post("p", "ana")))
             assert await open_flags(service) == {"m:1": 1}
@@ -114,6 +118,7 @@ def test_a_corrected_author_and_both_authors_objections_that_race_leave_the_new_
     async def scenario() -> None:
         for _ in range(ROUNDS):
             await wipe(service)
+            await allow(service, "ana", "ben")
             await record(service, post("p", "ana"))
             await train(service, "r", await register(service, "d", "p"), version="1")
             correction = {"kind": "post_author", "post": "p", "author": "ben", "reason": "wrong account"}
@@ -129,6 +134,7 @@ def test_sixty_four_objections_at_once_join_one_flag_a_model_version(service: Se
     async def scenario() -> None:
         await wipe(service)
         people = [f"person{number}" for number in range(64)]
+        await allow(service, *people)
         await record(service, *(post(f"p:{person}", person) for person in people))
         await train(service, "r", await register(service, "d", *(f"p:{person}" for person in people)), version="1")
         await training.derive_model(service, training.DeriveModel("m", "2", ("m:1",), DerivationKind.FINE_TUNE))
