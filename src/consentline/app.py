@@ -9,15 +9,19 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from consentline.connection import compose
-from consentline.domain.errors import ConsentlineError, DatabaseUnavailableError
+from consentline.domain.errors import ConsentlineError, DatabaseUnavailableError, SettingsError
 from consentline.domain.lineage import Kind
 from consentline.domain.paging import PageRequest
 from consentline.embedded import Server
+from consentline.gql.documents import TrustedDocuments
+from consentline.gql.execution import Engine
+from consentline.gql.schema import build_schema
 from consentline.graph import migrations
 from consentline.permits import Signer
 from consentline.settings import Settings
 from consentline.usecases import flags, lineage, objections, people, posts, usage, violations
 from consentline.usecases.service import Service
+from consentline.web.rates import Rates
 from consentline.web.routes import build_routes
 
 _LOG = logging.getLogger("consentline.app")
@@ -97,9 +101,25 @@ async def warm_up(service: Service) -> None:
         await lineage.lineage(service, Kind.POST, nothing, upstream=True, max_depth=1, max_nodes=1, known_at=None)
 
 
+def trusted_documents(settings: Settings, engine: Engine) -> TrustedDocuments:
+    """The documents that the operator registered, each tried against the schema.
+
+    Raises:
+        SettingsError: the file cannot be used, or holds a document that could not be run.
+    """
+    documents = TrustedDocuments.load(settings.trusted_documents, only=settings.trusted_documents_only)
+    for name, text in documents:
+        errors = engine.check(text)
+        if errors:
+            raise SettingsError(f"CONSENTLINE_TRUSTED_DOCUMENTS: {name}: {errors[0]['message']}")
+    return documents
+
+
 def create_app(settings: Settings, server: Server) -> ASGIApp:
     """The application on a database; its lifespan prepares it, and goes on trying while the database is away."""
     preparation = Preparation()
+    engine = Engine(build_schema(), help_clients=settings.introspection)
+    documents = trusted_documents(settings, engine)
     service = compose(settings, server)
 
     @asynccontextmanager
@@ -121,6 +141,9 @@ def create_app(settings: Settings, server: Server) -> ASGIApp:
         service,
         secret=settings.signing_secret(),
         sign_permit=Signer(settings.signing_key(), settings.permit_lifetime),
+        engine=engine,
+        documents=documents,
+        rates=Rates(settings.rate_limit_per_second, settings.rate_limit_burst),
         max_body_bytes=settings.max_body_bytes,
         check_ready=preparation.check,
         lifespan=lifespan,

@@ -59,6 +59,7 @@ def root(
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.  [default: 8000]")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=256, help="How many processes serve.  [default: 1]")] = None,
 ) -> None:
     """Serve /graphql, /ingest, /healthz and /readyz until SIGTERM or Ctrl-C.
 
@@ -68,7 +69,12 @@ def serve(
 
     with reported():
         settings = Settings.load()
-        run_server(settings, settings.host if host is None else host, settings.port if port is None else port)
+        run_server(
+            settings,
+            settings.host if host is None else host,
+            settings.port if port is None else port,
+            workers or settings.workers,
+        )
 
 
 @app.command()

@@ -3,12 +3,15 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 
 import typer
 import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
 
 from consentline import logs
 from consentline.app import create_app
@@ -27,8 +30,10 @@ class ServeError(ConsentlineError):
     code = "SERVE"
 
 
-def run_server(settings: Settings, host: str, port: int) -> None:
+def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serve until SIGTERM or SIGINT: requests under way are finished, then the database is left.
+
+    Several workers are processes that share the socket and nothing else but the database; one that dies is replaced.
 
     Raises:
         ConsentlineError: the port cannot be used, the embedded database cannot be started, or the graph is of another
@@ -43,15 +48,28 @@ def run_server(settings: Settings, host: str, port: int) -> None:
         database(settings, report) as server,
     ):
         asyncio.run(_check(settings, server))
+        # A mistake in the settings is told here, once, and not by each worker.
+        application = create_app(settings, server) if workers == 1 else None
         config = uvicorn.Config(
-            create_app(settings, server),
+            application or partial(_application, settings, server),
+            factory=application is None,
+            workers=workers,
             log_config=None,
             access_log=False,
             server_header=False,
             lifespan="on",
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
-        _Announced(config).run(sockets=[listener])
+        if workers == 1:
+            _Announced(config).run(sockets=[listener])
+        else:
+            _Workers(config, sockets=[listener]).run()
+
+
+def _application(settings: Settings, server: Server) -> ASGIApp:
+    """The application of a worker, which is a process of its own."""
+    logs.configure()
+    return create_app(settings, server)
 
 
 class _Announced(uvicorn.Server):
@@ -60,10 +78,27 @@ class _Announced(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say so on standard output."""
         await super().startup(sockets)
-        for each in sockets or ():
-            host, port = each.getsockname()[:2]
-            shown = f"[{host}]" if ":" in host else host
-            typer.echo(f"Serving http://{shown}:{port}/graphql until Ctrl-C.")
+        _announce(sockets or ())
+
+
+class _Workers(Multiprocess):
+    """Says where they listen once one of them does."""
+
+    def init_processes(self) -> None:
+        """Start the workers, then say so on standard output."""
+        super().init_processes()
+        while not self.should_exit.is_set() and not any(each.is_ready(timeout=1) for each in self.processes):
+            self.handle_signals()
+            self.keep_subprocess_alive()
+        if not self.should_exit.is_set():
+            _announce(self.sockets)
+
+
+def _announce(sockets: Sequence[socket.socket]) -> None:
+    for each in sockets:
+        host, port = each.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        typer.echo(f"Serving http://{shown}:{port}/graphql until Ctrl-C.")
 
 
 async def _check(settings: Settings, server: Server) -> None:

@@ -96,7 +96,7 @@ def run_demo(settings: Settings) -> None:
     with ExitStack() as running:
         with console_progress() as report:
             server = running.enter_context(database(settings, report))
-        address = running.enter_context(_served(settings, server))
+        address = running.enter_context(_served(settings.model_copy(update={"introspection": True}), server))
         token = issue_token(settings.signing_secret(), Role.ADMIN, _TOKEN_LIFETIME)
         with httpx.Client(base_url=address, headers={"authorization": f"Bearer {token}"}, timeout=60) as client:
             story = json.loads((data_folder("graph_seed") / "story.json").read_text(encoding="utf-8"))

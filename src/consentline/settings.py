@@ -50,6 +50,12 @@ class Settings(BaseSettings):
     establishment: str | None = None
     transaction_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
     max_body_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    introspection: bool = False
+    trusted_documents: Path | None = None
+    trusted_documents_only: bool = False
+    rate_limit_per_second: Annotated[float, Field(gt=0)] | None = None
+    rate_limit_burst: Annotated[float, Field(ge=1)] = 100_000
     shard_size: Annotated[int, Field(ge=1)] = 1000
 
     @field_validator("neo4j_uri")

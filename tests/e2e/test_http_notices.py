@@ -14,9 +14,13 @@ from starlette.types import Message
 from consentline.domain.datasets import DatasetVersion
 from consentline.domain.training import TrainingRun
 from consentline.embedded import Server
+from consentline.gql.documents import TrustedDocuments
+from consentline.gql.execution import Engine
+from consentline.gql.schema import build_schema
 from consentline.settings import Settings
 from consentline.usecases import notices
 from consentline.usecases.service import Service
+from consentline.web.rates import Rates
 from consentline.web.routes import build_routes
 from tests.conftest import SECRET, Api, connect
 from tests.e2e.operations import only_error, record
@@ -273,7 +277,14 @@ class Client:
     def __init__(self, api: Api, service: Service) -> None:
         self.service = service
         self._app = build_routes(
-            service, secret=SECRET, sign_permit=_no_permits, max_body_bytes=4096, check_ready=_never_asked
+            service,
+            secret=SECRET,
+            sign_permit=_no_permits,
+            engine=Engine(build_schema()),
+            documents=TrustedDocuments(),
+            rates=Rates(None, 1),
+            max_body_bytes=4096,
+            check_ready=_never_asked,
         )
         self._token = api.token("service")
         self._left = asyncio.Event()

@@ -106,6 +106,27 @@ def test_a_request_under_way_is_finished_before_the_end(
     assert process.wait(20) == 0
 
 
+def test_several_workers_serve_and_leave_in_order(environment: dict[str, str], consentline: Command) -> None:
+    command = command_line("serve", "--port", "0", "--workers", "2")
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[1].removesuffix("/graphql")
+            token = consentline("token", "--role", "admin").stdout.strip()
+            body, headers = {"query": "{ __typename }"}, {"Authorization": f"Bearer {token}"}
+            answers = [httpx.post(f"{url}/graphql", json=body, headers=headers, timeout=30) for _ in range(20)]
+            process.send_signal(signal.SIGTERM)
+            status = process.wait(30)
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert status == 0
+
+
 def test_a_taken_port_is_told_in_one_line(consentline: Command) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = consentline("serve", "--port", str(taken.getsockname()[1]))

@@ -5,7 +5,7 @@ costs a third of it.
 """
 
 from collections import OrderedDict
-from collections.abc import AsyncIterable, Awaitable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from types import CoroutineType
@@ -86,8 +86,16 @@ class Engine:
         self._limit_rule = limit_rule(self._limits)
         self._documents: OrderedDict[str, _Document] = OrderedDict()
 
-    async def run(self, operation: Operation, context: Context) -> Answer:
-        """The answer to an operation; every error is in it, none is raised."""
+    def check(self, query: str) -> list[FormattedError]:
+        """What is wrong with a document, nothing when it may be run; one that may is remembered."""
+        document = self._load(query)
+        return document.errors if isinstance(document, Answer) else []
+
+    async def run(self, operation: Operation, context: Context, admit: Callable[[int], None] | None = None) -> Answer:
+        """The answer to an operation; every error is in it.
+
+        `admit` is told what a valid operation costs before it is run, and may raise to keep it from being run.
+        """
         document = self._documents.get(operation.query)
         if document is None:
             document = self._load(operation.query)
@@ -101,6 +109,8 @@ class Engine:
             message = f"the operation may read {cost} objects where at most {self._limits.cost} are allowed"
             too_costly = GraphQLError(message, extensions={"code": "TOO_COSTLY"})
             return Answer(errors=[validation_error(too_costly)], ran=False, cost=cost)
+        if admit is not None:
+            admit(cost or 0)
         result = await self._execute(document.node, node, operation, context)
         if result.data is None and result.errors and all(error.path is None for error in result.errors):
             return Answer(errors=[request_error(each, operation.variables) for each in result.errors], ran=False)

@@ -19,6 +19,7 @@ from consentline.domain.errors import (
     UnauthenticatedError,
 )
 from consentline.web.bodies import BodyTooLargeError, UnsupportedMediaTypeError
+from consentline.web.rates import RateLimitedError
 
 _LOG = logging.getLogger("consentline.web")
 
@@ -27,6 +28,7 @@ _STATUS: tuple[tuple[type[ConsentlineError], int], ...] = (
     (ForbiddenError, 403),
     (BodyTooLargeError, 413),
     (UnsupportedMediaTypeError, 415),
+    (RateLimitedError, 429),
     (RefusedError, 400),
     (NotImplementedYetError, 501),
     (DatabaseUnavailableError, 503),
@@ -69,6 +71,9 @@ def of_ours(_request: Request, error: Exception) -> Response:
         headers["WWW-Authenticate"] = f'Bearer realm="consentline"{invalid}'
     if status == 503:
         headers["Retry-After"] = "1"
+    if isinstance(error, RateLimitedError):
+        # RFC 6585, section 4.
+        headers["Retry-After"] = str(error.retry_after)
     return refusal(status, error.code, error.message, headers)
 
 

@@ -14,13 +14,14 @@ from starlette.responses import Response
 from consentline.domain.errors import InvalidInputError
 from consentline.gql.context import Context, PermitSigner
 from consentline.gql.cursors import Cursors
+from consentline.gql.documents import TrustedDocuments
 from consentline.gql.errors import internal_error
 from consentline.gql.execution import Answer, Engine, Operation
 from consentline.gql.nodes import load_node
-from consentline.gql.schema import ApiSchema
 from consentline.usecases.service import Service
 from consentline.web.auth import authenticate
 from consentline.web.bodies import UnsupportedMediaTypeError, read_body
+from consentline.web.rates import RateLimitedError, Rates
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -31,10 +32,19 @@ class GraphQLEndpoint:
     """Answers one operation a request for the bearer of a token."""
 
     def __init__(
-        self, service: Service, schema: ApiSchema, secret: str, sign_permit: PermitSigner, max_body_bytes: int
+        self,
+        service: Service,
+        engine: Engine,
+        documents: TrustedDocuments,
+        rates: Rates,
+        secret: str,
+        sign_permit: PermitSigner,
+        max_body_bytes: int,
     ) -> None:
         self._service = service
-        self._engine = Engine(schema)
+        self._engine = engine
+        self._documents = documents
+        self._rates = rates
         self._secret = secret
         self._cursors = Cursors(secret)
         self._sign_permit = sign_permit
@@ -50,22 +60,27 @@ class GraphQLEndpoint:
         principal = request.state.principal = authenticate(request.headers.get("authorization"), self._secret)
         media_type = accepted(request.headers.get("accept"))
         check_content_type(request.headers.get("content-type"))
-        operation = parse_operation(await read_body(request, self._max_body_bytes))
+        operation = parse_operation(await read_body(request, self._max_body_bytes), self._documents)
         request_id: str = request.state.request_id
         context = Context(self._service, principal, self._cursors, load_node, request_id, self._sign_permit)
         try:
-            answer = await self._engine.run(operation, context)
+            answer = await self._engine.run(
+                operation, context, lambda cost: self._rates.admit(principal.token_id, cost)
+            )
+        except RateLimitedError:
+            raise
         except Exception as fault:
             answer = Answer(errors=[internal_error(fault, request_id)], ran=False)
             return _response(answer, media_type, 500)
         return _response(answer, media_type, _status(answer, media_type))
 
 
-def parse_operation(body: bytes) -> Operation:
-    """The operation that a body describes.
+def parse_operation(body: bytes, documents: TrustedDocuments) -> Operation:
+    """The operation that a body describes, its document among the registered ones where it is named by id.
 
     Raises:
         InvalidInputError: BAD_REQUEST, saying which part is wrong.
+        ConsentlineError: as `TrustedDocuments.text`.
     """
     try:
         request = orjson.loads(body)
@@ -75,15 +90,19 @@ def parse_operation(body: bytes) -> Operation:
         raise _bad_request("the body is not an object with a query; batches are not supported")
     fields = cast("dict[str, Any]", request)
     query, name, variables = fields.get("query"), fields.get("operationName"), fields.get("variables")
-    if not isinstance(query, str):
-        raise _bad_request("query is missing, or is not a string")
+    document_id, extensions = fields.get("documentId"), fields.get("extensions")
+    if query is not None and not isinstance(query, str):
+        raise _bad_request("query is not a string")
+    if document_id is not None and not isinstance(document_id, str):
+        raise _bad_request("documentId is not a string")
     if name is not None and not isinstance(name, str):
         raise _bad_request("operationName is not a string")
     if variables is not None and not isinstance(variables, dict):
         raise _bad_request("variables is not an object")
-    if not isinstance(fields.get("extensions"), dict | None):
+    if extensions is not None and not isinstance(extensions, dict):
         raise _bad_request("extensions is not an object")
-    return Operation(query, name or None, cast("dict[str, Any] | None", variables))
+    text = documents.text(query, document_id, cast("dict[str, Any]", extensions or {}))
+    return Operation(text, name or None, cast("dict[str, Any] | None", variables))
 
 
 def check_content_type(header: str | None) -> None:

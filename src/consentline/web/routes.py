@@ -10,13 +10,15 @@ from starlette.types import ASGIApp
 
 from consentline.domain.errors import ConsentlineError
 from consentline.gql.context import PermitSigner
-from consentline.gql.schema import build_schema
+from consentline.gql.documents import TrustedDocuments
+from consentline.gql.execution import Engine
 from consentline.usecases.service import Service
 from consentline.web import errors
 from consentline.web.campaigns import CampaignEndpoint
 from consentline.web.graphql import GraphQLEndpoint
 from consentline.web.health import Readiness, alive
 from consentline.web.ingest import IngestEndpoint
+from consentline.web.rates import Rates
 from consentline.web.requests import RequestLog
 
 
@@ -25,12 +27,15 @@ def build_routes(
     *,
     secret: str,
     sign_permit: PermitSigner,
+    engine: Engine,
+    documents: TrustedDocuments,
+    rates: Rates,
     max_body_bytes: int,
     check_ready: Callable[[], Awaitable[None]],
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None,
 ) -> ASGIApp:
     """The application over a service; `check_ready` raises what keeps it from doing its work now."""
-    graphql = GraphQLEndpoint(service, build_schema(), secret, sign_permit, max_body_bytes)
+    graphql = GraphQLEndpoint(service, engine, documents, rates, secret, sign_permit, max_body_bytes)
     app = Starlette(
         routes=[
             Route("/graphql", graphql.__call__, methods=["POST"]),

@@ -1,6 +1,7 @@
 import pytest
 
 from consentline.domain.errors import InvalidInputError
+from consentline.gql.documents import TrustedDocuments
 from consentline.gql.execution import Operation
 from consentline.web.bodies import UnsupportedMediaTypeError
 from consentline.web.graphql import GRAPHQL_JSON, JSON, accepted, check_content_type, parse_operation
@@ -46,13 +47,13 @@ def test_anything_else_is_not(header: str | None) -> None:
 def test_an_operation_with_everything() -> None:
     body = b'{"query": "{a}", "operationName": "A", "variables": {"x": 1}, "extensions": {}}'
 
-    assert parse_operation(body) == Operation("{a}", "A", {"x": 1})
+    assert parse_operation(body, TrustedDocuments()) == Operation("{a}", "A", {"x": 1})
 
 
 def test_null_is_as_good_as_absent() -> None:
     body = b'{"query": "{a}", "operationName": null, "variables": null, "extensions": null}'
 
-    assert parse_operation(body) == Operation("{a}")
+    assert parse_operation(body, TrustedDocuments()) == Operation("{a}")
 
 
 @pytest.mark.parametrize(
@@ -66,8 +67,12 @@ def test_null_is_as_good_as_absent() -> None:
         (b'[{"query": "{a}"}]', "the body is not an object with a query; batches are not supported"),
         (b'"{a}"', "the body is not an object with a query; batches are not supported"),
         (b"null", "the body is not an object with a query; batches are not supported"),
-        (b"{}", "query is missing, or is not a string"),
-        (b'{"query": 5}', "query is missing, or is not a string"),
+        (b"{}", "query is missing"),
+        (b'{"query": 5}', "query is not a string"),
+        (b'{"documentId": 5}', "documentId is not a string"),
+        (b'{"documentId": "a", "query": "{a}"}', "send query or documentId, not both"),
+        (b'{"extensions": {"persistedQuery": 1}}', "extensions.persistedQuery is not an object"),
+        (b'{"extensions": {"persistedQuery": {}}}', "extensions.persistedQuery is version 1 with a sha256Hash"),
         (b'{"query": "{a}", "operationName": 5}', "operationName is not a string"),
         (b'{"query": "{a}", "variables": [1]}', "variables is not an object"),
         (b'{"query": "{a}", "variables": "x"}', "variables is not an object"),
@@ -76,6 +81,6 @@ def test_null_is_as_good_as_absent() -> None:
 )
 def test_a_body_without_an_operation_is_refused(body: bytes, message: str) -> None:
     with pytest.raises(InvalidInputError) as raised:
-        parse_operation(body)
+        parse_operation(body, TrustedDocuments())
 
     assert (raised.value.code, raised.value.message) == ("BAD_REQUEST", message)
