@@ -35,7 +35,7 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 RECORDED = "MATCH (m:Migration) RETURN m.name AS name, properties(m) AS properties"
 RESTORE = """
 MATCH (m:Migration) DETACH DELETE m
-WITH DISTINCT 1 AS once
+WITH count(*) AS deleted
 UNWIND $migrations AS properties
 CREATE (m:Migration) SET m = properties
 """
@@ -257,15 +257,15 @@ def test_what_is_recorded_is_a_beginning_of_what_is_known(case: Check) -> None:
 
 OLDER: LiteralString = """
 MATCH (t:Tally) DETACH DELETE t
-WITH DISTINCT 1 AS _
+WITH count(*) AS done
 MATCH (d:Dataset) REMOVE d.unjudged
-WITH DISTINCT 1 AS _
+WITH count(*) AS done
 MATCH (p:Post)-[m:IN_SHARD]->() REMOVE p.ineligible, m.recheck_at
-WITH DISTINCT 1 AS _
+WITH count(*) AS done
 MATCH (o:Objection) REMOVE o.deadline, o.recorded_by
-WITH DISTINCT 1 AS _
+WITH count(*) AS done
 MATCH (t:TrainingRun) REMOVE t.violations, t.unjudged, t.touched
-WITH DISTINCT 1 AS _
+WITH count(*) AS done
 MATCH ()-[c:CAUSED_BY {kind: 'VIOLATION'}]->() DELETE c
 """
 """Takes away what the version before the training gate did not keep."""
