@@ -26,6 +26,7 @@ from consentline.settings import Settings
 from consentline.usecases.service import Service
 from consentline.web.auth import issue_token
 from tests.graphs import wipe
+from tests.node_tools import installed
 
 T = TypeVar("T")
 Run = Callable[[Coroutine[Any, Any, T]], T]
@@ -44,6 +45,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         neo4j_heap="768m",
         neo4j_pagecache="256m",
         token_secret=SECRET,
+        introspection=True,
         pseudonym_secret=SECRET,
         port=0,
     )
@@ -172,6 +174,12 @@ def module_api(session_api: Api) -> Api:
     """The application over a graph that is emptied once for a module: what it loads, its tests only read."""
     session_api.run(wipe(session_api.service))
     return session_api
+
+
+@pytest.fixture(scope="session")
+def node_tools() -> Path:
+    """The npm packages that check the API from the side of its clients."""
+    return installed("what checks the API as its clients see it")
 
 
 def repository() -> Path:

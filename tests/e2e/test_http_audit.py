@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Api
+from tests.node_tools import NODE
 
-NODE = Path(__file__).resolve().parents[1] / "node"
 AUDITS = 61
 NOT_OFFERED = {
     "5A70": "MAY accept application/x-www-form-urlencoded formatted GET requests",
@@ -22,30 +21,16 @@ NOT_OFFERED = {
 """Only POST is answered: a person's key in a URL would be written down by every log on its way."""
 
 
-def missing_tools() -> list[str]:
-    return [tool for tool in ("node", "npm") if shutil.which(tool) is None]
-
-
 @pytest.fixture(scope="module")
-def audits() -> Path:
-    """The script with what it needs, as the lock file says; run by nobody's install scripts."""
-    missing = missing_tools()
-    if missing:
-        reason = f"NOT RUN: the GraphQL over HTTP audit needs {' and '.join(missing)}"
-        if os.environ.get("CI", "").lower() in ("1", "true"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=NODE, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    return NODE / "audit.mjs"
-
-
-@pytest.fixture(scope="module")
-def results(audits: Path, module_api: Api) -> list[dict[str, Any]]:
+def results(node_tools: Path, module_api: Api) -> list[dict[str, Any]]:
     address = {"AUDIT_URL": f"{module_api.url}/graphql", "AUDIT_TOKEN": module_api.token()}
     done = subprocess.run(
-        ["node", str(audits)], env=os.environ | address, capture_output=True, text=True, timeout=120, check=False
+        ["node", str(node_tools / "audit.mjs")],
+        env=os.environ | address,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

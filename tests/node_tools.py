@@ -1,0 +1,27 @@
+"""The npm packages of tests/node: installed as the lock file says, by nobody's install scripts.
+
+They check the API from the side of its clients. Without Node these checks are NOT RUN, and fail under CI=true.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+NODE = Path(__file__).resolve().parent / "node"
+_INSTALL = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+
+
+def installed(what: str) -> Path:
+    """The folder of the packages; without Node the test that needs `what` is skipped or, under CI, fails."""
+    missing = [tool for tool in ("node", "npm") if shutil.which(tool) is None]
+    if missing:
+        reason = f"NOT RUN: {what} needs {' and '.join(missing)}"
+        if os.environ.get("CI", "").lower() in ("1", "true"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    done = subprocess.run(_INSTALL, cwd=NODE, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stderr
+    return NODE
