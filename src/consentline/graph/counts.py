@@ -7,7 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import LiteralString, NamedTuple
 
+from consentline.domain.causes import ScopedPosts
 from consentline.domain.datasets import Membership
+from consentline.domain.flags import CauseKind
 from consentline.domain.instants import Instant
 from consentline.domain.judgement import Judgement
 from consentline.domain.tallies import TallyKey, applied, count_at
@@ -84,29 +86,54 @@ async def write_judgements(tx: Tx, judgements: Mapping[str, Judgement]) -> None:
     await tx.rows(WRITE, rows=Rows(rows))
 
 
+class Restricted(NamedTuple):
+    """Tracked posts that a person wrote, alike in all that matters; `fresh` are purposes that became ineligible."""
+
+    fresh: tuple[str, ...]
+    posts: ScopedPosts
+
+
+# Each post is read once: for the mark, for the tallies, and for the flags that the objection causes.
 RESTRICT: LiteralString = """
 MATCH (:User {key: $user})<-[a:AUTHORED_BY]-(p:Post)
-WHERE a.until IS NULL AND p.described_at IS NOT NULL AND (size($platforms) = 0 OR p.platform IN $platforms)
-  AND EXISTS { (p)-[:IN_SHARD]->(:Shard) }
-WITH p, [purpose IN $purposes WHERE NOT purpose IN coalesce(p.ineligible, [])] AS fresh
-WHERE size(fresh) > 0
-SET p.ineligible = coalesce(p.ineligible, []) + fresh
-WITH p, fresh
-MATCH (p)-[m:IN_SHARD]->(:Shard)
-WITH fresh, m.dataset AS dataset, m.from_version AS from_version, m.to_version AS to_version, count(*) AS posts
-RETURN collect([fresh, dataset, from_version, to_version, posts]) AS rows
+WHERE a.until IS NULL AND p.described_at IS NOT NULL
+WITH p, p.platform AS platform,
+  [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]] AS memberships
+WHERE size(memberships) > 0
+WITH p, platform, memberships, CASE
+  WHEN size($platforms) = 0 OR platform IN $platforms
+  THEN [purpose IN $purposes WHERE NOT purpose IN coalesce(p.ineligible, [])]
+  ELSE [] END AS fresh
+FOREACH (_ IN CASE WHEN size(fresh) > 0 THEN [1] ELSE [] END |
+  SET p.ineligible = coalesce(p.ineligible, []) + fresh)
+WITH platform, memberships, fresh, count(*) AS posts, CASE WHEN $named THEN collect(p.key) ELSE [] END AS keys
+RETURN collect([fresh, platform, memberships, posts, keys]) AS rows
 """
 
 
 async def restrict(
-    tx: Tx, user: str, platforms: Sequence[str], purposes: Sequence[str]
-) -> list[tuple[list[str], Membership, int]]:
+    tx: Tx, user: str, platforms: Sequence[str], purposes: Sequence[str], *, named: bool
+) -> list[Restricted]:
     """Make the person's tracked posts on the platforms (none: all) ineligible for the purposes, without judging them.
 
-    Answers what changed: purposes, a membership, and how many posts with that membership.
+    Answers all that the person wrote and that is or was a member, grouped; the posts' keys only when `named`.
     """
-    row = await tx.get(RESTRICT, user=user, platforms=list(platforms), purposes=list(purposes))
-    return [(fresh, Membership(*held), posts) for fresh, *held, posts in row["rows"]]
+    row = await tx.get(RESTRICT, user=user, platforms=list(platforms), purposes=list(purposes), named=named)
+    return [
+        Restricted(
+            tuple(fresh),
+            ScopedPosts(
+                person=user,
+                kind=CauseKind.OBJECTION,
+                author=user,
+                platform=platform,
+                memberships=tuple(Membership(*each) for each in memberships),
+                posts=posts,
+                keys=tuple(keys),
+            ),
+        )
+        for fresh, platform, memberships, posts, keys in row["rows"]
+    ]
 
 
 TALLIES: LiteralString = """

@@ -149,6 +149,7 @@ SCOPED: LiteralString = """
 UNWIND $people AS key
 MATCH (u:User {key: key})
 CALL (u) {
+  WITH u WHERE $written
   MATCH (u)<-[a:AUTHORED_BY]-(p:Post)
   WHERE a.until IS NULL AND p.described_at IS NOT NULL
   RETURN p, 'OBJECTION' AS kind, u.key AS author
@@ -165,12 +166,14 @@ RETURN collect([person, kind, author, platform, memberships, posts, keys]) AS ro
 """
 
 
-async def scoped_posts(tx: Tx, people: Sequence[str], *, named: bool = False) -> list[ScopedPosts]:
-    """The described posts that the people wrote or that depict them and that lie in any dataset, grouped.
+async def scoped_posts(
+    tx: Tx, people: Sequence[str], *, named: bool = False, written: bool = True
+) -> list[ScopedPosts]:
+    """The described posts that the people wrote (where `written`) or that depict them, and that lie in any dataset.
 
-    The posts' keys are listed only when `named`.
+    They come in groups; the posts' keys are listed only when `named`.
     """
-    rows = (await tx.get(SCOPED, people=sorted(set(people)), named=named))["rows"]
+    rows = (await tx.get(SCOPED, people=sorted(set(people)), named=named, written=written))["rows"]
     return [
         ScopedPosts(
             person=person,

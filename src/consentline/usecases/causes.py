@@ -5,9 +5,9 @@ posts a run must not have read, calls this in its own transaction. Causes are co
 flags never depend on the order in which the facts were recorded.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from consentline.domain.causes import CauseFinder
+from consentline.domain.causes import CauseFinder, ScopedPosts
 from consentline.domain.clock import due_at
 from consentline.domain.flags import CauseKind
 from consentline.domain.instants import Instant
@@ -45,16 +45,18 @@ async def reconcile(
     people: Collection[str] = (),
     runs: Collection[str] = (),
     counted: Collection[str] = (),
+    scoped: Sequence[ScopedPosts] | None = None,
 ) -> None:
     """Bring flags in line with the objections of these people and the violations of these runs, as one step.
 
     What is demanded is put before what is not is dropped: a flag that loses one cause and gains another stays open. So
     does one whose causes are all gone while a run upstream is to be counted yet; it is settled when that was `counted`.
+    What the people wrote, and what depicts them, is read unless it is `scoped`.
     """
     unsettled = Unsettled(set(), [])
     ordered = sorted(people)
     for begin in range(0, len(ordered), _PEOPLE_AT_ONCE):
-        found = await _put_of_people(tx, lineage, ordered[begin : begin + _PEOPLE_AT_ONCE], now)
+        found = await _put_of_people(tx, lineage, ordered[begin : begin + _PEOPLE_AT_ONCE], now, scoped)
         unsettled.models.update(found.models)
         unsettled.dropped.extend(found.dropped)
     if runs:
@@ -68,11 +70,14 @@ async def reconcile(
     await causes.settle(tx, unsettled, undecided, now)
 
 
-async def _put_of_people(tx: Tx, lineage: Lineage, people: list[str], now: Instant) -> Unsettled:
+async def _put_of_people(
+    tx: Tx, lineage: Lineage, people: list[str], now: Instant, scoped: Sequence[ScopedPosts] | None
+) -> Unsettled:
     filed = await objections.of_people(tx, people)
     standing = await causes.of_objections(tx, [objection.key for objection in filed])
     live = [objection for objection in filed if objection.status in STOPPING]
-    scoped = await objections.scoped_posts(tx, sorted({objection.user for objection in live}))
+    if scoped is None:
+        scoped = await objections.scoped_posts(tx, sorted({objection.user for objection in live}))
     finder = CauseFinder(lineage, await posts.person_facts(tx, sorted({group.author for group in scoped})))
     wanted = {
         Cause(model, objection.key, kind): Demand(count, objection.deadline)

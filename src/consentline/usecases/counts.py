@@ -7,6 +7,7 @@ lock but for the posts whose judgement did change. See design.md, "Guard nodes",
 
 from collections.abc import Collection, Sequence
 
+from consentline.domain.causes import ScopedPosts
 from consentline.domain.datasets import Coverage, VersionRef, VersionStatus
 from consentline.domain.instants import Instant
 from consentline.domain.judgement import Judge, Judgement, purposes_of
@@ -39,22 +40,32 @@ async def settle(tx: Tx, service: Service, keys: Collection[str], now: Instant) 
     await counts.change_tallies(tx, differences.changes())
 
 
-async def restrict(tx: Tx, service: Service, objection: Objection, now: Instant) -> None:
-    """Count the members in the scope of a new objection as ineligible; the guard is held.
+async def restrict(tx: Tx, lineage: Lineage, objection: Objection, now: Instant, *, named: bool) -> list[ScopedPosts]:
+    """Count the members that the objector wrote, in the scope of a new objection, as ineligible; the guard is held.
 
-    What the person wrote is not judged: nothing else about it can make up for the objection. That keeps an objection
-    cheap for somebody with many posts.
+    They are not judged: nothing else about them can make up for the objection. That keeps an objection cheap for
+    somebody with many posts. Answers everything in datasets that they wrote, with the keys only when `named`. What
+    depicts them, and an objection that holds from later, is left to `settle_after`.
     """
-    if objection.received_at > now:
-        await settle(tx, service, await counts.tracked_of_people(tx, [objection.user]), now)
-        return
-    lineage = await service.lineages.at((await upper.now(tx)).revision, tx)
     purposes = sorted(set(objection.purposes) & set(purposes_of(lineage.policies)))
+    if objection.received_at > now:
+        purposes = []
     differences = Differences()
-    for fresh, membership, members in await counts.restrict(tx, objection.user, objection.platforms, purposes):
-        differences.add(fresh, [membership], members)
+    scoped: list[ScopedPosts] = []
+    for fresh, written in await counts.restrict(tx, objection.user, objection.platforms, purposes, named=named):
+        differences.add(fresh, written.memberships, written.posts)
+        scoped.append(written)
     await counts.change_tallies(tx, differences.changes())
-    await settle(tx, service, await counts.tracked_depicting(tx, objection.user), now)
+    return scoped
+
+
+async def settle_after(tx: Tx, service: Service, objection: Objection, now: Instant) -> None:
+    """Judge what `restrict` left, once the objection is recorded; the guard is held."""
+    if objection.received_at > now:
+        left = await counts.tracked_of_people(tx, [objection.user])
+    else:
+        left = await counts.tracked_depicting(tx, objection.user)
+    await settle(tx, service, left, now)
 
 
 async def judge(tx: Tx, lineage: Lineage, keys: Sequence[str], now: Instant) -> dict[str, Judgement]:

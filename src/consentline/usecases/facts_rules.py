@@ -86,6 +86,8 @@ async def _judge_later(tx: Tx, lineage: Lineage, policies: Sequence[Policy]) -> 
 
     A rule touches everybody: nobody is judged in its own transaction.
     """
+    if not policies:
+        return
     await counts.mark_unjudged(tx, {policy.purpose for policy in policies})
     await violations.mark_unjudged(tx, lineage, policies)
 

@@ -7,7 +7,6 @@ from consentline.domain.clock import EXTENDED_MONTHS, due_at
 from consentline.domain.datasets import DatasetVersion
 from consentline.domain.errors import ConflictError, NotFoundError
 from consentline.domain.instants import DAY, EVER, Instant
-from consentline.domain.lineage import Lineage
 from consentline.domain.objections import (
     Objection,
     ObjectionEvent,
@@ -24,12 +23,11 @@ from consentline.domain.paging import Page, PageRequest
 from consentline.domain.people import jurisdiction_at
 from consentline.domain.policies import governing
 from consentline.domain.usage import possible_versions as possible
+from consentline.domain.violations import Readers
 from consentline.graph import objection_lists, objections, posts, upper
-from consentline.graph.counts import tracked_of_people
 from consentline.graph.facts import lock_people
 from consentline.graph.session import Tx
-from consentline.usecases import violations
-from consentline.usecases.counts import restrict
+from consentline.usecases import counts, violations
 from consentline.usecases.flags import reconcile_people
 from consentline.usecases.rejudging import of_people
 from consentline.usecases.service import Service
@@ -97,10 +95,16 @@ async def file_objection(service: Service, command: FileObjection, *, by: str = 
             grounds=None,
             history=(ObjectionEvent(ObjectionEventKind.FILED, command.received_at, now, by),),
         )
-        uses = await _uses_since(tx, lineage, command.user, command.received_at)
+        # Posts are named where a run that started since may have read them: what it did is a violation then.
+        named = bool(Readers(lineage, command.received_at))
+        scoped = [
+            *await counts.restrict(tx, lineage, objection, now, named=named),
+            *await objections.scoped_posts(tx, [command.user], named=named, written=False),
+        ]
+        uses = await violations.begin_scoped(tx, lineage, scoped, command.received_at)
         await objections.create(tx, objection, by=by)
-        await restrict(tx, service, objection, now)
-        await violations.end(tx, service, lineage, uses, now, [command.user])
+        await counts.settle_after(tx, service, objection, now)
+        await violations.end(tx, service, lineage, uses, now, [command.user], scoped)
         return objection, True
 
     return await service.graph.write(work)
@@ -248,13 +252,6 @@ async def possible_versions(service: Service, objection: Objection) -> list[Data
         return [lineage.versions[ref] for ref in refs]
 
     return await service.graph.read(work)
-
-
-async def _uses_since(tx: Tx, lineage: Lineage, user: str, since: Instant) -> violations.Before:
-    """The uses of the person's posts by runs that started at `since` or later; nothing is read when none did."""
-    if not any(run.started_at is not None and run.started_at >= since for run in lineage.runs.values()):
-        return violations.Before()
-    return await violations.begin(tx, lineage, await tracked_of_people(tx, [user]), since)
 
 
 async def _take(tx: Tx, service: Service, key: str) -> tuple[Objection, Instant]:

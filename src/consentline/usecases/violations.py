@@ -5,10 +5,11 @@ guard; so a run's count is exact without counting it anew. A run that is new, or
 in its transaction and counted by `judge_runs` after the commit, outside any lock.
 """
 
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from consentline.domain.causes import ScopedPosts
 from consentline.domain.instants import EVER, Instant
 from consentline.domain.lineage import Lineage
 from consentline.domain.policies import Policy
@@ -54,20 +55,39 @@ async def begin(tx: Tx, lineage: Lineage, posts: Sequence[str], since: Instant) 
     runs = Readers(lineage, since)
     if not runs:
         return Before()
+    readers = await _readers(tx, runs, posts)
+    return Before(since, readers, frozenset(await _judge(tx, lineage, runs, readers)))
+
+
+async def begin_scoped(tx: Tx, lineage: Lineage, scoped: Iterable[ScopedPosts], since: Instant) -> Before:
+    """As `begin`, for posts whose memberships were read already; they are named where a run may have read them."""
+    runs = Readers(lineage, since)
+    readers = {post: reading for each in scoped if (reading := runs.of(each.memberships)) for post in each.keys}
+    return Before(since, readers, frozenset(await _judge(tx, lineage, runs, readers)))
+
+
+async def _readers(tx: Tx, runs: Readers, posts: Sequence[str]) -> dict[str, frozenset[str]]:
+    """The runs that read each of the posts; posts that none read are absent."""
     readers: dict[str, frozenset[str]] = {}
     for start in range(0, len(posts), _POSTS_AT_ONCE):
         held = await violations.memberships(tx, posts[start : start + _POSTS_AT_ONCE], runs.datasets)
         readers |= {post: reading for post, each in held.items() if (reading := runs.of(each))}
-    return Before(since, readers, frozenset(await _judge(tx, lineage, runs, readers)))
+    return readers
 
 
 async def end(
-    tx: Tx, service: Service, lineage: Lineage, before: Before, now: Instant, people: Collection[str] = ()
+    tx: Tx,
+    service: Service,
+    lineage: Lineage,
+    before: Before,
+    now: Instant,
+    people: Collection[str] = (),
+    scoped: Sequence[ScopedPosts] | None = None,
 ) -> None:
     """Judge the posts by the facts as they are now written, and bring counts and flags in line; the guard is held.
 
     `people` are those whose objections the facts concern, too: their causes are brought in line in the same step, so
-    that a flag that loses one cause and gains another stays the same.
+    that a flag that loses one cause and gains another stays the same. Their posts are `scoped`, where known already.
     """
     changed = dict[str, int]()
     if before:
@@ -75,7 +95,7 @@ async def end(
         changed = differences(before.violations, after)
         concerned = frozenset[str]().union(*before.readers.values())
         await violations.change(tx, {run: changed.get(run, 0) for run in concerned})
-    await reconcile(tx, service, lineage, now, people=people, runs=changed)
+    await reconcile(tx, service, lineage, now, people=people, runs=changed, scoped=scoped)
 
 
 async def _judge(tx: Tx, lineage: Lineage, runs: Readers, readers: dict[str, frozenset[str]]) -> set[Violation]:
@@ -179,9 +199,4 @@ async def violating_posts(service: Service, lineage: Lineage, runs: Collection[s
 async def violating_of(tx: Tx, lineage: Lineage, run: str, keys: Collection[str]) -> int:
     """How many of the posts could not be used when the run read them."""
     runs = Readers(lineage, only=[run])
-    ordered = sorted(keys)
-    readers: dict[str, frozenset[str]] = {}
-    for start in range(0, len(ordered), _POSTS_AT_ONCE):
-        held = await violations.memberships(tx, ordered[start : start + _POSTS_AT_ONCE], runs.datasets)
-        readers |= {post: reading for post, each in held.items() if (reading := runs.of(each))}
-    return len(await _judge(tx, lineage, runs, readers))
+    return len(await _judge(tx, lineage, runs, await _readers(tx, runs, sorted(keys))))
