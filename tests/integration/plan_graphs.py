@@ -117,7 +117,7 @@ CREATE (u)-[:SAID]->(:ConsentState {purpose: 'AI_TRAINING', status: 'GIVEN', val
 WITH u
 UNWIND range(0, $count - 1) AS i
 CREATE (:Post {
-  key: $who + ':' + i, described_at: $t, platform: ['FACEBOOK', 'INSTAGRAM'][i % 2], kind: 'POST',
+  key: $who + ':' + i, described_at: $t, platform: $platforms[i % size($platforms)], kind: 'POST',
   published_at: $t - i * 1000, visibility: 'PUBLIC', digest: 'x'})-[:AUTHORED_BY {recorded_at: $t}]->(u)
 """
 
@@ -162,14 +162,23 @@ CREATE (p)-[:IN_SHARD {
   to_version: CASE WHEN i < 100 THEN null ELSE 905 END}]->(s)
 """
 
-# The objections that the first page of every list holds: the earliest, of a platform where nobody posted.
+# The objections that the first page of every list holds: the earliest, of a platform where nobody posted. They are
+# also what the reports of the day before T0 speak of, with the settled ones and the refusals of the gate.
 LISTED: LiteralString = """
 MATCH (u:User {key: $who})
 UNWIND range(0, 49) AS i
 CREATE (u)<-[:FILED_BY]-(:Objection {
   key: 'listed:' + i, status: ['PENDING', 'UPHELD'][i % 2], purposes: ['AI_TRAINING'], platforms: ['NOWHERE'],
   received_at: $t - 100 + i, recorded_at: $t - 100 + i, due_at: CASE WHEN i < 40 THEN $t + i ELSE $t * 2 END,
-  deadline: CASE WHEN i % 2 = 1 THEN null WHEN i < 40 THEN $t + i ELSE $t * 2 END})
+  deadline: CASE WHEN i % 2 = 1 THEN null WHEN i < 40 THEN $t + i ELSE $t * 2 END,
+  decided_at: CASE WHEN i % 2 = 1 THEN $t - 10 END, extended_at: CASE WHEN i % 4 = 0 THEN $t - 10 END})
+"""
+
+REFUSALS: LiteralString = """
+UNWIND range(0, 49) AS i
+CREATE (:Refusal {
+  uid: 'refusal:' + i, run: 'refused' + i / 2, purpose: 'AI_TRAINING', refused_at: $t - 10 + i / 10, dataset: 'big',
+  number: 1, reason: 'OBJECTED', count: 1, message: 'x'})
 """
 
 # Settled long ago, and causes of every flag: below fifty relationships a node is read whole whatever is asked of it.
@@ -178,7 +187,7 @@ MATCH (u:User {key: $who})
 UNWIND range(0, 59) AS i
 CREATE (u)<-[:FILED_BY]-(o:Objection {
   key: 'settled:' + i, status: 'REFUSED', purposes: ['AI_TRAINING'], platforms: ['NOWHERE'], received_at: $t + i,
-  recorded_at: $t - 200, due_at: $t, decided_at: $t})
+  recorded_at: $t - 200, due_at: $t, decided_at: $t - 10, grounds: 'ground ' + i % 7})
 WITH o
 MATCH (f:RetrainingFlag)
 CREATE (f)-[:CAUSED_BY {kind: 'OBJECTION', posts: 1, due_at: $t, recorded_at: $t, standing_for: f.uid}]->(o)
@@ -189,8 +198,13 @@ NEW_REVISION: LiteralString = """
 MATCH (r:Revision) SET r.value = randomUUID(), r.first_recorded_at = coalesce(r.first_recorded_at, $t)
 """
 
-SUBJECTS = {"heavy": 2_000, "typical": 100, "fresh": 300}
+SUBJECTS = {"heavy": 2_000, "typical": 100, "fresh": 300, "buildable": 100}
 SIZES = ("small", "large")
+
+
+def platforms_of(size: str, name: str) -> list[str]:
+    """Where a subject posts: what is to be built from lies on a platform of its own, so that it takes nothing else."""
+    return [size.upper()] if name == "buildable" else ["FACEBOOK", "INSTAGRAM"]
 
 
 async def load_small(graph: ProfilingGraph) -> None:
@@ -201,17 +215,19 @@ async def load_small(graph: ProfilingGraph) -> None:
     for size in SIZES:
         for name, count in SUBJECTS.items():
             who = f"{size}-{name}"
-            await write(graph, OF_SUBJECT, who=who, count=count)
-            if name != "fresh":
+            await write(graph, OF_SUBJECT, who=who, count=count, platforms=platforms_of(size, name))
+            if name in ("heavy", "typical"):
                 await write(graph, SHARDS, dataset="big", group=who, begin=0, end=count // 1000)
                 arguments = {"prefix": f"{who}:", "group": who, "begin": 0, "end": count - 1}
                 await write(graph, MEMBERSHIPS, dataset="big", spread=40, step=1, **arguments)
         await write(graph, SINGLE, who=f"{size}-typical")
-    await write(graph, OF_SUBJECT, who="changed", count=200)
+    others = platforms_of("", "")
+    await write(graph, OF_SUBJECT, who="changed", count=200, platforms=others)
     await write(graph, CHANGED_MEMBERS)
     await write(graph, LISTED, who="changed")
-    await write(graph, OF_SUBJECT, who="settled", count=1)
+    await write(graph, OF_SUBJECT, who="settled", count=1, platforms=others)
     await write(graph, SETTLED, who="settled")
+    await write(graph, REFUSALS)
     await settle(graph)
 
 

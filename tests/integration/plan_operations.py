@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+import pytest
 
 from consentline.domain.datasets import Coverage, Selection, VersionRef
 from consentline.domain.flags import CauseKind, FlagResolution, FlagStatus
+from consentline.domain.instants import DAY
 from consentline.domain.lineage import Kind
 from consentline.domain.objections import ObjectionOrder, ObjectionStatus
 from consentline.domain.paging import PageRequest
@@ -15,6 +17,7 @@ from consentline.domain.record_lines import parse
 from consentline.domain.reports import Period
 from consentline.domain.training import DerivationKind
 from consentline.domain.usage import Verdict
+from consentline.graph import evaluation
 from consentline.usecases import (
     builds,
     consent,
@@ -35,7 +38,7 @@ from consentline.usecases import (
     usage,
 )
 from consentline.usecases.service import Service
-from tests.integration.plan_graphs import T0
+from tests.integration.plan_graphs import T0, platforms_of
 from tests.integration.profiling import Operation, ProfilingGraph
 from tests.oracle import micros
 
@@ -124,7 +127,7 @@ async def coverage_of_notices(service: Service) -> None:
 
 async def report(caller: Caller) -> None:
     """The figures of a period in which as much happened in both graphs."""
-    call, period = caller.call, Period(micros("2026-11-01T00:00:00Z"), micros("2026-12-01T00:00:00Z"))
+    call, period = caller.call, Period(T0 - DAY, T0)
     for figure in (
         reports.received_by_day,
         reports.received_by_status,
@@ -280,8 +283,33 @@ async def pass_the_gate(caller: Caller) -> None:
     await call("start(to fail)", gate.start, f"{size}-fail", None)
     await call("fail", gate.fail, f"{size}-fail", None, "no memory")
     await call("cancel", gate.cancel, f"{size}-cancel")
-    selection = Selection(("GB",), published_from=T0 - 150_000, published_before=T0 - 100_000)
-    await call("build", builds.build, builds.BuildVersion(f"{size}-built", selection=selection))
+    await call("build(given up)", begin_building, build_of(size))
+    await call("find_progress", builds.find_progress, VersionRef(f"{size}-built", 1))
+    await call("build", builds.build, build_of(size))
+    await call("bounds", bounds_of, f"{size}-heavy")
+
+
+def build_of(size: str) -> builds.BuildVersion:
+    selection = Selection(("GB",), platforms=tuple(platforms_of(size, "buildable")))
+    return builds.BuildVersion(f"{size}-built", selection=selection)
+
+
+async def begin_building(service: Service, command: builds.BuildVersion) -> None:
+    """A build that fails once it has examined something, and gives its lease back."""
+
+    class GivenUpError(Exception):
+        pass
+
+    def give_up(_examined: int, _taken: int) -> None:
+        raise GivenUpError
+
+    with pytest.raises(GivenUpError):
+        await builds.build(service, command, give_up)
+
+
+async def bounds_of(service: Service, person: str) -> None:
+    """How a build parts what somebody wrote who wrote more than a page: nobody here did."""
+    await service.graph.read(lambda tx: evaluation.bounds(tx, person, 500))
 
 
 async def change_members(caller: Caller) -> None:
@@ -304,3 +332,5 @@ async def change_members(caller: Caller) -> None:
     notice = {"kind": "notice", "key": f"{size}-late", "version": 1, "purpose": "AI_TRAINING", "channel": "IN_APP"}
     await record("notice(served before)", notice | {"published_at": AT})
     await call("refresh", counts.refresh, [VersionRef(f"{size}-ready", 1)], "AI_TRAINING")
+    # The notice marked the dataset: before the seal its members are judged again, and what may not be used is dropped.
+    await call("build(again)", builds.build, build_of(size))
