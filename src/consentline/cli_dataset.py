@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from consentline.connection import open_service
+from consentline.domain.codes import check_jurisdiction, check_platform, check_purpose
 from consentline.domain.datasets import DatasetVersion, ManifestDigest, Selection, VersionRef
 from consentline.domain.errors import InvalidInputError, StateError
 from consentline.domain.instants import Instant, from_datetime
@@ -57,15 +58,15 @@ class BuildOptions:
         """The command of the use case.
 
         Raises:
-            InvalidInputError: a key or a time is malformed; the option is named.
+            InvalidInputError: a key, a code or a time is malformed; the option is named.
         """
         return BuildVersion(
             dataset=check_key(self.dataset, "DATASET"),
             title=self.title,
-            purpose=check_key(self.purpose, "--purpose"),
+            purpose=check_purpose(self.purpose, "--purpose"),
             selection=Selection(
-                jurisdictions=tuple(check_key(each, "--jurisdiction") for each in self.jurisdictions),
-                platforms=tuple(check_key(each, "--platform") for each in self.platforms),
+                jurisdictions=tuple(check_jurisdiction(each, "--jurisdiction") for each in self.jurisdictions),
+                platforms=tuple(check_platform(each, "--platform") for each in self.platforms),
                 published_from=_instant(self.published_from, "--from"),
                 published_before=_instant(self.published_before, "--before"),
             ),
@@ -185,6 +186,7 @@ def run_export(
         ConsentlineError: it may not be exported, the file cannot be written, or the database cannot be reached.
     """
     check_key(ref.dataset, "DATASET")
+    check_purpose(purpose, "--purpose")
     if parquet:
         import_parquet()
         if output is None:

@@ -131,7 +131,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, list[str]]] = {
     ),
     "no dataset": ({"dataset": ""}, "KEY_EMPTY", ["dataset"]),
     "no purpose": ({"purpose": " "}, "KEY_EMPTY", ["purpose"]),
-    "a long platform": ({"selection": {"platforms": [LONG]}}, "KEY_TOO_LONG", ["selection"]),
+    "a long platform": ({"selection": {"platforms": [LONG]}}, "KEY_TOO_LONG", ["selection", "platforms"]),
     "a long title": ({"title": "x" * 4_001}, "TEXT_TOO_LONG", ["title"]),
 }
 

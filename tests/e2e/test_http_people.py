@@ -199,7 +199,7 @@ BASIS = "LEGITIMATE_INTERESTS"
         ({"knownAt": "2024-12-01T00:00:00Z"}, "UNINFORMED", None, None),
         ({"purpose": "ADS"}, "CONSENT_WITHDRAWN", None, "2024-12-01T10:00:00Z"),
         ({"purpose": "ADS", "at": "2024-11-20T00:00:00Z"}, "CONSENT_GIVEN", None, "2024-11-01T10:00:00Z"),
-        ({"purpose": "never mentioned"}, "UNINFORMED", None, None),
+        ({"purpose": "NEVER_MENTIONED"}, "UNINFORMED", None, None),
         ({"user": "u3"}, "UNINFORMED", BASIS, None),
     ],
 )
@@ -247,7 +247,7 @@ def test_each_purpose_has_a_history_of_its_own(story: Api) -> None:
     (ads,) = pages(story, HISTORY, {"purpose": "ADS"}, "user", "consentHistory")
 
     assert [state["status"] for state in ads] == ["CONSENT_GIVEN", "CONSENT_WITHDRAWN"]
-    assert pages(story, HISTORY, {"purpose": "never mentioned"}, "user", "consentHistory") == [[]]
+    assert pages(story, HISTORY, {"purpose": "NEVER_MENTIONED"}, "user", "consentHistory") == [[]]
     assert pages(story, HISTORY, {"user": "u3"}, "user", "consentHistory") == [[]]
 
 

@@ -27,6 +27,8 @@ COMMAND = str(Path(sys.executable).with_name("consentline"))
 Start = Callable[..., "subprocess.Popen[bytes]"]
 Call = Callable[..., tuple[int, str, str]]
 
+NO_CODE = "is not an upper-case code: A to Z, 0 to 9 and _, at most 64 characters"
+NO_JURISDICTION = "is not a code of ISO 3166-1 (GB) or 3166-2 (GB-SCT); the United Kingdom is GB"
 KEYS = sorted(["p1", "p2", 'quo"te', "ünï", "\U0001f600"])
 
 
@@ -108,11 +110,13 @@ def test_build_takes_a_selection(run: Run[Any], service: Service, call: Call) ->
     [
         (["d", "--from", "2024-01-01"], "error [TIME_WITHOUT_OFFSET]: --from has no offset: write 2024-01-01Z for UTC"),
         (["d", "--as-of", "soon"], "error [INVALID_TIME]: --as-of is a time such as 2025-01-01T00:00:00Z"),
-        (["d", "--platform", ""], "error [KEY_EMPTY]: --platform is empty"),
+        (["d", "--platform", "facebook"], f"error [INVALID_VALUE]: --platform {NO_CODE}"),
+        (["d", "--jurisdiction", "UK"], f"error [INVALID_JURISDICTION]: --jurisdiction {NO_JURISDICTION}"),
+        (["d", "--purpose", "ai_training"], f"error [INVALID_VALUE]: --purpose {NO_CODE}"),
         (["", "--purpose", "x"], "error [KEY_EMPTY]: DATASET is empty"),
         (["d", "--as-of", "2999-01-01T00:00:00Z"], "error [AS_OF_IN_FUTURE]: asOf lies in the future"),
     ],
-    ids=["no offset", "no time", "no platform", "no dataset", "the future"],
+    ids=["no offset", "no time", "no platform", "no jurisdiction", "no purpose", "no dataset", "the future"],
 )
 def test_build_refuses_what_it_cannot_read(call: Call, arguments: list[str], told: str) -> None:
     assert call("build", *arguments) == (1, "", f"{told}\n")
@@ -235,7 +239,7 @@ def test_export_refuses_what_may_not_be_trained_on(run: Run[Any], service: Servi
         ("gone", "1"): "error [VERSION_NOT_SEALED]: gone:1 is WITHDRAWN; only a SEALED version is exported\n",
         ("blind", "1"): "error [VERSION_NOT_COMPLETE]: blind:1 has no manifest of members\n",
         ("d", "1"): "error [INELIGIBLE_MEMBERS]: 1 of the 3 members of d:1 may not be used for AI_TRAINING now;"
-        " build the next version, or allow ineligible members\n",
+        " build the next version, or hand them out all the same (--allow-ineligible)\n",
         ("d", "1", "--format", "parquet"): "error [OUTPUT_REQUIRED]: Parquet goes to a file: name it with --output\n",
     }
     for arguments, told in refusals.items():

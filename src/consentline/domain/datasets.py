@@ -7,6 +7,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import NamedTuple
 
+from consentline.domain.codes import is_code, is_jurisdiction
 from consentline.domain.eligibility import Reason
 from consentline.domain.instants import Instant, to_datetime
 from consentline.domain.people import PersonFacts, covers, jurisdictions_ever
@@ -53,7 +54,11 @@ class Membership(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a DECLARED version was drawn from; a criterion left empty excludes nothing."""
+    """What a DECLARED version was drawn from; a criterion left empty excludes nothing.
+
+    Nor does one of a version registered before it was refused, that names what is no code ("facebook", "UK"): whatever
+    it was meant to say, it must not turn "we do not know" into "not used".
+    """
 
     jurisdictions: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ()
@@ -62,7 +67,7 @@ class Selection:
 
     def covers_person(self, person: PersonFacts | None, known_at: Instant) -> bool:
         """Whether the declared jurisdictions cannot rule the person out (other criteria aside)."""
-        if not self.jurisdictions or person is None:
+        if person is None or not self.jurisdictions or not all(map(is_jurisdiction, self.jurisdictions)):
             return True
         ever = jurisdictions_ever(person, known_at)
         if ever is None:
@@ -73,13 +78,17 @@ class Selection:
         """Whether the selection cannot rule the post out; an unknown fact never can."""
         description = post.described(known_at)
         if description is not None:
-            if self.platforms and description.platform not in self.platforms:
+            if self._rules_out_platform(description.platform):
                 return False
             if self.published_from is not None and description.published_at < self.published_from:
                 return False
             if self.published_before is not None and description.published_at >= self.published_before:
                 return False
         return self.covers_person(post.author(known_at), known_at)
+
+    def _rules_out_platform(self, platform: str) -> bool:
+        told = bool(self.platforms) and all(map(is_code, self.platforms)) and is_code(platform)
+        return told and platform not in self.platforms
 
 
 @dataclass(frozen=True, slots=True)

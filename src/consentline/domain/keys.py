@@ -10,22 +10,23 @@ LONGEST_KEY = 256
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
-def check_key(value: str, field: str) -> str:
-    """Return the key as it is: it is never trimmed, folded or normalised.
+def check_key(value: str, *path: str) -> str:
+    """Return the key as it is, to which the path leads: it is never trimmed, folded or normalised.
 
     Raises:
         InvalidInputError: KEY_EMPTY (nothing but white space), KEY_TOO_LONG, or KEY_CONTROL_CHARACTER (a control
-            character, a line separator or a lone surrogate); its path is the field.
+            character, a line separator or a lone surrogate); its path is the one given.
     """
     if value.isascii() and value.isprintable() and 0 < len(value) <= LONGEST_KEY and value[0] != " ":
         return value
+    field = path[-1]
     if not value or value.isspace():
-        raise InvalidInputError(f"{field} is empty", code="KEY_EMPTY", path=(field,))
+        raise InvalidInputError(f"{field} is empty", code="KEY_EMPTY", path=path)
     if len(value) > LONGEST_KEY:
         message = f"{field} has {len(value)} characters, more than {LONGEST_KEY}"
-        raise InvalidInputError(message, code="KEY_TOO_LONG", path=(field,))
+        raise InvalidInputError(message, code="KEY_TOO_LONG", path=path)
     for character in value:
         if unicodedata.category(character) in _REFUSED_CATEGORIES:
             message = f"{field} holds the character U+{ord(character):04X}, which no key may"
-            raise InvalidInputError(message, code="KEY_CONTROL_CHARACTER", path=(field,))
+            raise InvalidInputError(message, code="KEY_CONTROL_CHARACTER", path=path)
     return value

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from consentline.domain.codes import check_platform, check_purpose
 from consentline.domain.errors import InvalidInputError, StateError
-from consentline.domain.instants import Instant
+from consentline.domain.instants import DAY, Instant
 
 
 class ObjectionStatus(StrEnum):
@@ -123,15 +124,27 @@ class Objection:
         return self.status is ObjectionStatus.PENDING and now > self.deadline
 
 
-def check_intake(purposes: tuple[str, ...], received_at: Instant, now: Instant, day: Instant) -> None:
-    """Return when an objection may be recorded: any person's, for at least one purpose.
+def check_scope(purposes: tuple[str, ...], platforms: tuple[str, ...]) -> None:
+    """Return when these can be what an objection concerns; no platform named means all.
 
     Raises:
-        InvalidInputError: no purpose, or received more than 24 hours ahead of now.
+        InvalidInputError: no purpose, or what is no code and would match nothing.
     """
     if not purposes:
         raise InvalidInputError("an objection names at least one purpose", code="PURPOSE_REQUIRED", path=("purposes",))
-    if received_at > now + day:
+    for purpose in purposes:
+        check_purpose(purpose, "purposes")
+    for platform in platforms:
+        check_platform(platform, "platforms")
+
+
+def check_receipt(received_at: Instant, now: Instant) -> None:
+    """Return when an objection can have been received then: not more than 24 hours ahead of our clock.
+
+    Raises:
+        InvalidInputError: TIME_IN_FUTURE.
+    """
+    if received_at > now + DAY:
         raise InvalidInputError("receivedAt lies more than 24 hours ahead", code="TIME_IN_FUTURE", path=("receivedAt",))
 
 

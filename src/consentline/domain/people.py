@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Generic, TypeVar
 
+from consentline.domain.codes import is_jurisdiction
 from consentline.domain.consent import ConsentFact, ServedNotice
 from consentline.domain.instants import Instant
 from consentline.domain.objections import ObjectionFacts
@@ -56,10 +57,12 @@ def adult_from_at(person: PersonFacts, at: Instant, known_at: Instant) -> date |
 def jurisdictions_ever(person: PersonFacts, known_at: Instant) -> frozenset[str] | None:
     """Every jurisdiction ever recorded for the person, or None when an unknown one cannot be excluded.
 
+    What was recorded before it was refused, and is none of ISO 3166 ("UK"), tells nothing: it is unknown.
+
     People move, and a declared selection says nothing of when it looked: see design.md, "What counts as use".
     """
     values = [fact.value for fact in person.jurisdictions if fact.recorded_at <= known_at]
-    known = frozenset(value for value in values if value is not None)
+    known = frozenset(value for value in values if value is not None and is_jurisdiction(value))
     return known if values and len(known) == len(set(values)) else None
 
 

@@ -4,61 +4,54 @@ Keys and values are checked, never changed.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from consentline.domain.codes import check_jurisdiction, check_platform, check_purpose
 from consentline.domain.errors import InvalidInputError
 from consentline.domain.keys import LONGEST_KEY, check_key
 from consentline.domain.records import KINDS, Post, Record
 
 _decode = msgspec.json.Decoder[Record](Record).decode
 
-_KEYS = ("key", "user", "author", "post", "notice", "dataset", "purpose", "channel", "reason", "assessment")
-_LISTS = ("depicts", "purposes", "platforms")
+_KEYS = ("key", "user", "author", "post", "notice", "dataset", "channel", "reason", "assessment", "depicts")
+_CODES: dict[str, Callable[[str, str], str]] = {
+    "jurisdiction": check_jurisdiction,
+    "platforms": check_platform,
+    "purpose": check_purpose,
+    "purposes": check_purpose,
+}
 _HAPPENINGS = ("published_at", "served_at", "seen_at", "received_at", "valid_from")
 _TIMES = (*_HAPPENINGS, "effective_from", "effective_until", "assessment_expires")
 _FIRST = datetime(1, 1, 3, tzinfo=UTC)
 _LAST = datetime(9999, 12, 29, tzinfo=UTC)
 
 
-class _Shape(NamedTuple):
-    pattern: re.Pattern[str]
-    words: str
-    code: str
-
-
-_SHAPES = {
-    "jurisdiction": _Shape(
-        re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", re.ASCII),
-        "a code of ISO 3166-1 (GB) or 3166-2 (GB-SCT)",
-        "INVALID_JURISDICTION",
-    ),
-    "content_digest": _Shape(
-        re.compile(r"sha256:[0-9a-f]{64}", re.ASCII),
-        "sha256: and 64 lower-case hexadecimal digits",
-        "INVALID_DIGEST",
-    ),
-}
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 
 
 class _Fields(NamedTuple):
-    """Which fields of a kind are held to what."""
+    """Which fields of a kind are held to what; those of keys and codes hold one or several."""
 
-    keys: tuple[str, ...]
-    lists: tuple[str, ...]
+    texts: tuple[tuple[str, Callable[[str, str], str]], ...]
     times: tuple[str, ...]
-    patterns: tuple[str, ...]
+    digest: bool
 
 
-_FIELDS: dict[type[Record], _Fields] = {
-    kind: _Fields(
-        *(tuple(name for name in names if name in kind.__struct_fields__) for names in (_KEYS, _LISTS, _TIMES, _SHAPES))
+def _fields_of(kind: type[Record]) -> _Fields:
+    checks = dict.fromkeys(_KEYS, check_key) | _CODES
+    names = kind.__struct_fields__
+    return _Fields(
+        texts=tuple((name, check) for name, check in checks.items() if name in names),
+        times=tuple(name for name in _TIMES if name in names),
+        digest="content_digest" in names,
     )
-    for kind in KINDS.values()
-}
+
+
+_FIELDS: dict[type[Record], _Fields] = {kind: _fields_of(kind) for kind in KINDS.values()}
 
 
 _SEEN_PLATFORMS: set[str] = set()
@@ -89,7 +82,7 @@ def _check_post(post: Post, latest: datetime) -> None:
         check_key(post.key, "key")
         check_key(post.author, "author")
     if post.platform not in _SEEN_PLATFORMS:
-        _check_platform(post.platform, "platform")
+        check_platform(post.platform, "platform")
         if len(_SEEN_PLATFORMS) < 1000:
             _SEEN_PLATFORMS.add(post.platform)
     if post.depicts is not None:
@@ -98,39 +91,32 @@ def _check_post(post: Post, latest: datetime) -> None:
     if not _FIRST < post.published_at <= latest:
         _check_time(post.published_at, "published_at", latest)
     if post.content_digest is not None:
-        _check_shape(post.content_digest, "content_digest")
+        _check_digest(post.content_digest)
 
 
 def _check(record: Record, latest: datetime) -> None:
     fields = _FIELDS[type(record)]
-    for name in fields.keys:
-        value: str | None = getattr(record, name)
-        if value is not None:
-            check_key(value, name)
-    for name in fields.lists:
-        values: Iterable[str] = getattr(record, name) or ()
-        for value in values:
-            (_check_platform if name == "platforms" else check_key)(value, name)
+    for name, check in fields.texts:
+        given: object = getattr(record, name)
+        if isinstance(given, str):
+            check(given, name)
+        elif isinstance(given, tuple):
+            for value in cast("tuple[str, ...]", given):
+                check(value, name)
     for name in fields.times:
         moment: datetime | None = getattr(record, name)
         if moment is not None:
             _check_time(moment, name, latest)
-    for name in fields.patterns:
-        text: object = getattr(record, name)
-        if isinstance(text, str):
-            _check_shape(text, name)
+    if fields.digest:
+        digest: str | None = getattr(record, "content_digest")  # noqa: B009 - not every kind has one
+        if digest is not None:
+            _check_digest(digest)
 
 
-def _check_platform(value: str, field: str) -> None:
-    check_key(value, field)
-    if not value.isupper():
-        raise InvalidInputError(f"{field} is not an upper-case code", code="INVALID_VALUE", path=(field,))
-
-
-def _check_shape(value: str, field: str) -> None:
-    shape = _SHAPES[field]
-    if shape.pattern.fullmatch(value) is None:
-        raise InvalidInputError(f"{field} is not {shape.words}", code=shape.code, path=(field,))
+def _check_digest(value: str) -> None:
+    if _DIGEST.fullmatch(value) is None:
+        message = "content_digest is not sha256: and 64 lower-case hexadecimal digits"
+        raise InvalidInputError(message, code="INVALID_DIGEST", path=("content_digest",))
 
 
 def _check_time(moment: datetime, field: str, latest: datetime) -> None:

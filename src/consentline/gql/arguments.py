@@ -16,6 +16,8 @@ At: TypeAlias = Annotated[
 KnownAt: TypeAlias = Annotated[
     DateTime | None, strawberry.argument(description="Recorded time: what the system knew then. Left out: now.")
 ]
-Purpose: TypeAlias = Annotated[str, strawberry.argument(description="What the data is to be used for; an open set.")]
+Purpose: TypeAlias = Annotated[
+    str, strawberry.argument(description="What the data is to be used for: an upper-case code of an open set.")
+]
 
 AI_TRAINING = "AI_TRAINING"

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from consentline.domain.builds import BuildProgress
+from consentline.domain.codes import check_purpose
 from consentline.domain.datasets import Coverage, DatasetVersion, Selection, VersionRef, VersionStatus
 from consentline.domain.eligibility import Reason
 from consentline.domain.errors import InvalidInputError, StateError
@@ -72,11 +73,12 @@ async def build(service: Service, command: BuildVersion, report: Report | None =
     Interrupted at any moment, the same call (but for the title) goes on with it.
 
     Raises:
-        InvalidInputError: `as_of` lies in the future, or the selection can hold nothing.
+        InvalidInputError: `as_of` lies in the future, the selection can hold nothing, or something is no code.
         StateError: another version of the dataset is BUILDING, or this build is running already; facts kept changing.
         DatabaseUnavailableError: it stopped in the middle; call again.
     """
     check_selection(command.selection, "selection")
+    check_purpose(command.purpose, "purpose")
     if command.as_of is not None and command.as_of > await service.now():
         raise InvalidInputError("asOf lies in the future", code="AS_OF_IN_FUTURE", path=("asOf",))
     at_work = await _open(service, command)

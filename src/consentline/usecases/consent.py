@@ -1,5 +1,6 @@
 """Where a person stands for a purpose, now or as known before, and how they came to stand there."""
 
+from consentline.domain.codes import check_purpose
 from consentline.domain.instants import Instant
 from consentline.domain.paging import Page, PageRequest
 from consentline.domain.standing import ConsentState, lawful_basis, standing
@@ -14,8 +15,9 @@ async def find_consent(
     """The person's standing for the purpose at `at`, as known at `known_at`.
 
     Raises:
-        InvalidInputError: `known_at` lies in the future.
+        InvalidInputError: `known_at` lies in the future, or the purpose is no code.
     """
+    check_purpose(purpose, "purpose")
 
     async def work(tx: Tx) -> ConsentState:
         person = await posts.person(tx, user)
@@ -28,7 +30,12 @@ async def find_consent(
 
 
 async def list_consent_history(service: Service, user: str, purpose: str, request: PageRequest) -> Page[ConsentState]:
-    """What the person was told and said about the purpose, by valid time; each with the lawful basis of then."""
+    """What the person was told and said about the purpose, by valid time; each with the lawful basis of then.
+
+    Raises:
+        InvalidInputError: the purpose is no code.
+    """
+    check_purpose(purpose, "purpose")
 
     async def work(tx: Tx) -> Page[ConsentState]:
         person = await posts.person(tx, user)

@@ -8,6 +8,7 @@ lock but for the posts whose judgement did change. See design.md, "Guard nodes",
 from collections.abc import Collection, Sequence
 
 from consentline.domain.causes import ScopedPosts
+from consentline.domain.codes import check_purpose
 from consentline.domain.datasets import Coverage, VersionRef, VersionStatus
 from consentline.domain.instants import Instant
 from consentline.domain.judgement import Judge, Judgement, purposes_of
@@ -136,7 +137,11 @@ async def ineligible_count(service: Service, ref: VersionRef, purpose: str) -> i
     """How many members of the version may not be used now; None unless it is COMPLETE and sealed.
 
     Where the stored count may be behind, the members are evaluated; nothing is written.
+
+    Raises:
+        InvalidInputError: the purpose is no code.
     """
+    check_purpose(purpose, "purpose")
 
     async def read(tx: Tx) -> Standing | None:
         now = await upper.now(tx)

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from consentline.domain.codes import check_jurisdiction, check_platform
 from consentline.domain.datasets import (
     Coverage,
     DatasetVersion,
@@ -191,14 +192,19 @@ def _check_shape(command: RegisterVersion) -> None:
 
 
 def check_selection(selection: Selection | None, field: str) -> None:
-    """Return unless the selection contradicts itself.
+    """Return unless the selection contradicts itself, or names what is no code and would match nothing.
 
     Raises:
-        InvalidInputError: nothing can be published in its time.
+        InvalidInputError: nothing can be published in its time; a platform or jurisdiction is none.
     """
+    if selection is None:
+        return
+    for platform in selection.platforms:
+        check_platform(platform, field, "platforms")
+    for jurisdiction in selection.jurisdictions:
+        check_jurisdiction(jurisdiction, field, "jurisdictions")
     if (
-        selection is not None
-        and selection.published_from is not None
+        selection.published_from is not None
         and selection.published_before is not None
         and selection.published_from >= selection.published_before
     ):

@@ -10,6 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from consentline.domain import gate
+from consentline.domain.codes import check_purpose
 from consentline.domain.datasets import VersionRef, VersionStatus
 from consentline.domain.errors import ConflictError, InvalidInputError, NotFoundError, StateError
 from consentline.domain.gate import Findings, TrainingRefusal, check_start
@@ -69,11 +70,12 @@ async def authorize(service: Service, command: AuthorizeTraining) -> Authorizati
     against the run is answered, and recorded; the run is not. A recorded key is checked again while it is AUTHORIZED.
 
     Raises:
-        InvalidInputError: no input is named.
+        InvalidInputError: no input is named, or the purpose is no code.
         NotFoundError: an input or a base is not recorded.
         ConflictError: the key stands for another run.
         StateError: a base is flagged; or facts kept coming, so that the members could not be judged.
     """
+    check_purpose(command.purpose, "purpose")
     if not command.inputs:
         raise InvalidInputError("a run reads at least one dataset version", code="INPUT_REQUIRED", path=("inputs",))
     for _ in range(_MOST_EXAMINATIONS):

@@ -53,7 +53,7 @@ async def check_export(service: Service, ref: VersionRef, purpose: str, *, allow
     if count:
         raise StateError(
             f"{count:,} of the {version.post_count:,} members of {ref} may not be used for {purpose} now; build the"
-            " next version, or allow ineligible members",
+            " next version, or hand them out all the same (--allow-ineligible)",
             code="INELIGIBLE_MEMBERS",
             path=("number",),
         )

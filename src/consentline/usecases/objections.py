@@ -6,7 +6,7 @@ from consentline.domain.access import Role
 from consentline.domain.clock import EXTENDED_MONTHS, due_at
 from consentline.domain.datasets import DatasetVersion
 from consentline.domain.errors import ConflictError, NotFoundError
-from consentline.domain.instants import DAY, EVER, Instant
+from consentline.domain.instants import EVER, Instant
 from consentline.domain.objections import (
     Objection,
     ObjectionEvent,
@@ -15,8 +15,9 @@ from consentline.domain.objections import (
     ObjectionStatus,
     check_decision,
     check_extension,
-    check_intake,
     check_order,
+    check_receipt,
+    check_scope,
     check_withdrawal,
 )
 from consentline.domain.paging import Page, PageRequest
@@ -60,9 +61,10 @@ async def file_objection(service: Service, command: FileObjection, *, by: str = 
     it with the same key and content changes nothing. `by` tells the history who recorded it: a role, or BY_RECORD.
 
     Raises:
-        InvalidInputError: no purpose, or received more than 24 hours ahead of now.
+        InvalidInputError: no purpose, a purpose or platform that is no code, or received more than 24 hours ahead.
         ConflictError: the key stands for another objection.
     """
+    check_scope(command.purposes, command.platforms)
 
     async def work(tx: Tx) -> tuple[Objection, bool]:
         await lock_people(tx, [command.user])
@@ -76,7 +78,7 @@ async def file_objection(service: Service, command: FileObjection, *, by: str = 
             )
         lineage = await service.lineages.at(lineage_revision, tx)
         now = await upper.recording_time(tx)
-        check_intake(command.purposes, command.received_at, now, DAY)
+        check_receipt(command.received_at, now)
         person = await posts.person(tx, command.user)
         objection = Objection(
             key=command.key,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from consentline.domain.codes import check_purpose
 from consentline.domain.eligibility import Eligibility, evaluate
 from consentline.domain.instants import Instant
 from consentline.domain.posts import PostFacts, Visibility
@@ -45,8 +46,9 @@ async def eligibility(
     """Whether the post may be used, with every reason why not; None when nothing named it by `known_at`.
 
     Raises:
-        InvalidInputError: `known_at` lies in the future.
+        InvalidInputError: `known_at` lies in the future, or the purpose is no code.
     """
+    check_purpose(purpose, "purpose")
 
     async def work(tx: Tx) -> Eligibility | None:
         found = await posts.for_usage(tx, key)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from consentline.domain.codes import check_purpose
 from consentline.domain.datasets import Coverage, VersionRef, VersionStatus
 from consentline.domain.errors import ConflictError, InvalidInputError, NotFoundError, StateError
 from consentline.domain.instants import DAY, EVER, Instant
@@ -64,11 +65,14 @@ async def record_training(service: Service, command: RecordTraining) -> Training
     are when it is repeated or a service starts.
 
     Raises:
-        InvalidInputError: a model without a version, an end before the start, a time in the future.
+        InvalidInputError: a model without a version, an end before the start, a time in the future, a purpose that is
+            no code.
         NotFoundError: an input or a base is not recorded.
         StateError: an input is BUILDING.
         ConflictError: the key stands for another run, or the model version is recorded already.
     """
+    if command.purpose is not None:
+        check_purpose(command.purpose, "purpose")
     if (command.model is None) != (command.version is None):
         raise InvalidInputError("model and version go together", code="INVALID_INPUT", path=("version",))
     if command.ended_at is not None and command.ended_at < command.started_at:

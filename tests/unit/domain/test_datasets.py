@@ -56,6 +56,12 @@ SELECTIONS = (
     Covers("published just before it", Selection(published_from=PUBLISHED + 1), expected=False),
     Covers("published on the end", Selection(published_before=PUBLISHED), expected=False),
     Covers("published just before the end", Selection(published_before=PUBLISHED + 1), expected=True),
+    Covers("what is no platform's code", Selection(platforms=("facebook",)), expected=True),
+    Covers("what is no platform's code beside one", Selection(platforms=("THREADS", "FACEBOOK ")), expected=True),
+    Covers("a post of what is no platform's code", Selection(platforms=("THREADS",)), True, post(platform="FACEBOOK ")),
+    Covers("what is no jurisdiction", Selection(jurisdictions=("UK",)), expected=True),
+    Covers("what is no jurisdiction beside one", Selection(jurisdictions=("IE", "gb")), expected=True),
+    Covers("a person of what is no jurisdiction", GB, True, post(author=person(jurisdiction="UK"))),
     Covers("the jurisdiction", GB, expected=True),
     Covers("another jurisdiction", Selection(jurisdictions=("IE", "FR")), expected=False),
     Covers("one of its jurisdictions", Selection(jurisdictions=("IE", "GB")), expected=True),
@@ -80,7 +86,7 @@ def test_a_declared_selection_covers_what_it_cannot_rule_out(case: Covers) -> No
     assert case.selection.covers(case.post, case.known_at) is case.expected
 
 
-@pytest.mark.parametrize("criteria", [("GB",), ("IE",), ()], ids=["GB", "IE", "none"])
+@pytest.mark.parametrize("criteria", [("GB",), ("IE",), ("UK",), ()], ids=["GB", "IE", "UK", "none"])
 def test_a_person_is_covered_by_the_declared_jurisdictions_alone(criteria: tuple[str, ...]) -> None:
     selection = Selection(criteria, ("THREADS",), NOW, NOW + 1)
 

@@ -10,7 +10,8 @@ from consentline.domain.objections import (
     ObjectionStatus,
     check_decision,
     check_extension,
-    check_intake,
+    check_receipt,
+    check_scope,
     check_withdrawal,
 )
 from tests.unit.domain.factories import AI, NOW, PUBLISHED, RECORDED, became, filed, objection
@@ -135,15 +136,31 @@ DECIDED_ALREADY = ("OBJECTION_ALREADY_DECIDED", ("key",))
 REFUSALS = (
     Refusal(
         "an objection without a purpose",
-        lambda: check_intake((), PUBLISHED, NOW, DAY),
+        lambda: check_scope((), ()),
         InvalidInputError,
         "PURPOSE_REQUIRED",
         ("purposes",),
         "at least one purpose",
     ),
     Refusal(
+        "a purpose that is no code",
+        lambda: check_scope((AI, "ai_training"), ()),
+        InvalidInputError,
+        "INVALID_VALUE",
+        ("purposes",),
+        "purposes is not an upper-case code",
+    ),
+    Refusal(
+        "a platform that is no code",
+        lambda: check_scope((AI,), ("FACEBOOK ",)),
+        InvalidInputError,
+        "INVALID_VALUE",
+        ("platforms",),
+        "platforms is not an upper-case code",
+    ),
+    Refusal(
         "received more than a day ahead",
-        lambda: check_intake((AI,), NOW + DAY + 1, NOW, DAY),
+        lambda: check_receipt(NOW + DAY + 1, NOW),
         InvalidInputError,
         "TIME_IN_FUTURE",
         ("receivedAt",),
@@ -241,7 +258,7 @@ def test_what_the_law_does_not_allow_is_refused(case: Refusal) -> None:
 @pytest.mark.parametrize(
     "attempt",
     [
-        lambda: check_intake((AI,), NOW + DAY, NOW, DAY),
+        lambda: check_receipt(NOW + DAY, NOW),
         lambda: check_withdrawal(filed()),
         lambda: decide(uphold=True, grounds=None),
         lambda: decide(uphold=True, absolute=True),

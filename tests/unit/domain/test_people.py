@@ -86,8 +86,14 @@ def test_what_is_recorded_later_was_not_ever_recorded() -> None:
 
 @pytest.mark.parametrize(
     "unknown",
-    [moves(), moves(dated(None)), moves(dated("GB"), dated(None, MOVED)), moves(dated("GB", ALWAYS, NOW + 1))],
-    ids=["nothing recorded", "recorded as unknown", "unknown once", "recorded later"],
+    [
+        moves(),
+        moves(dated(None)),
+        moves(dated("GB"), dated(None, MOVED)),
+        moves(dated("GB", ALWAYS, NOW + 1)),
+        moves(dated("GB"), dated("UK", MOVED)),
+    ],
+    ids=["nothing recorded", "recorded as unknown", "unknown once", "recorded later", "recorded as what is none"],
 )
 def test_an_unknown_jurisdiction_excludes_none(unknown: PersonFacts) -> None:
     assert jurisdictions_ever(unknown, NOW) is None

@@ -30,17 +30,19 @@ class SelectionInput:
     """A declared selection."""
 
     jurisdictions: list[str] | None = strawberry.field(
-        default=None, description='Of the authors: ISO 3166-1 alpha-2 or 3166-2 ("GB", "GB-SCT").'
+        default=None, description='Of the authors: ISO 3166-1 alpha-2 or 3166-2 ("GB", "GB-SCT"); "UK" is none.'
     )
-    platforms: list[str] | None = strawberry.field(default=None, description="Where the posts were made.")
+    platforms: list[str] | None = strawberry.field(
+        default=None, description="Where the posts were made: upper-case codes."
+    )
     published_from: DateTime | None = strawberry.field(default=None, description="Published then or later.")
     published_before: DateTime | None = strawberry.field(default=None, description="Published before then.")
 
-    def selection(self, field: str) -> Selection:
-        """The domain value."""
+    def selection(self) -> Selection:
+        """The domain value; its codes are checked by the use case."""
         return Selection(
-            jurisdictions=checked_keys(self.jurisdictions, field),
-            platforms=checked_keys(self.platforms, field),
+            jurisdictions=tuple(self.jurisdictions or ()),
+            platforms=tuple(self.platforms or ()),
             published_from=self.published_from,
             published_before=self.published_before,
         )
@@ -86,7 +88,7 @@ class RegisterDatasetVersionInput:
             number=self.number,
             title=checked_text(self.title, "title"),
             posts=None if self.posts is None else checked_keys(self.posts, "posts"),
-            selection=None if selection is None else selection.selection("declaredSelection"),
+            selection=None if selection is None else selection.selection(),
             based_on=self.based_on,
             derived_from=refs(self.derived_from, "derivedFrom"),
             generated_by=checked_keys(self.generated_by, "generatedBy"),
@@ -108,8 +110,8 @@ class BuildDatasetVersionInput:
         return BuildVersion(
             dataset=check_key(self.dataset, "dataset"),
             title=checked_text(self.title, "title"),
-            purpose=check_key(self.purpose, "purpose"),
-            selection=None if self.selection is None else self.selection.selection("selection"),
+            purpose=self.purpose,
+            selection=None if self.selection is None else self.selection.selection(),
             as_of=self.as_of,
         )
 

@@ -4,7 +4,7 @@ import strawberry
 
 from consentline.domain.keys import check_key
 from consentline.gql.arguments import AI_TRAINING
-from consentline.gql.inputs.checks import checked_key, checked_keys, checked_text
+from consentline.gql.inputs.checks import checked_key, checked_text
 from consentline.gql.scalars import DateTime
 from consentline.usecases.objections import FileObjection
 
@@ -17,19 +17,21 @@ class FileObjectionInput:
     user: str = strawberry.field(description="The person's key, recorded before or not.")
     received_at: DateTime = strawberry.field(description="When it was received.")
     purposes: list[str] = strawberry.field(
-        default_factory=lambda: [AI_TRAINING], description="The purposes objected to; at least one."
+        default_factory=lambda: [AI_TRAINING], description="The purposes objected to, upper-case codes; at least one."
     )
-    platforms: list[str] = strawberry.field(default_factory=list, description="The platforms; empty = all.")
+    platforms: list[str] = strawberry.field(
+        default_factory=list, description="The platforms, upper-case codes; empty = all."
+    )
     channel: str | None = strawberry.field(default=None, description="How it arrived.")
 
     def command(self) -> FileObjection:
-        """The command of the use case."""
+        """The command of the use case, which checks the codes."""
         return FileObjection(
             key=check_key(self.key, "key"),
             user=check_key(self.user, "user"),
             received_at=self.received_at,
-            purposes=checked_keys(self.purposes, "purposes"),
-            platforms=checked_keys(self.platforms, "platforms"),
+            purposes=tuple(self.purposes),
+            platforms=tuple(self.platforms),
             channel=checked_key(self.channel, "channel"),
         )
 

@@ -32,7 +32,7 @@ class AuthorizeTrainingInput:
             run=check_key(self.run, "run"),
             inputs=refs(self.inputs, "inputs"),
             started_from=checked_keys(self.started_from, "startedFrom"),
-            purpose=check_key(self.purpose, "purpose"),
+            purpose=self.purpose,
         )
 
 
@@ -110,7 +110,7 @@ class RecordTrainingInput:
             started_from=checked_keys(self.started_from, "startedFrom"),
             started_at=self.started_at,
             ended_at=self.ended_at,
-            purpose=checked_key(self.purpose, "purpose"),
+            purpose=self.purpose,
             model=checked_key(self.model, "model"),
             version=checked_key(self.version, "version"),
         )

@@ -7,6 +7,7 @@ import strawberry
 from consentline.domain import objections
 from consentline.domain.access import Action
 from consentline.domain.errors import NotFoundError
+from consentline.domain.judgement import purposes_of
 from consentline.domain.objections import ObjectionEventKind, ObjectionStatus
 from consentline.domain.posts import PostKind, Visibility
 from consentline.gql.arguments import AI_TRAINING, After, At, First, KnownAt, Purpose
@@ -213,6 +214,15 @@ class Objection(Node):
     def purposes(self) -> list[str]:
         """The purposes."""
         return list(self.value.purposes)
+
+    @strawberry.field(
+        description="Those of its purposes that no recorded policy speaks of: none may be used for them anyway, so they"
+        " change nothing, and may be misspelt."
+    )
+    async def purposes_without_policy(self, info: Info) -> list[str]:
+        """Purposes about which somebody should ask."""
+        spoken_of = purposes_of((await info.context.lineage()).policies)
+        return [purpose for purpose in self.value.purposes if purpose not in spoken_of]
 
     @strawberry.field(description="The platforms that it concerns; empty = all.")
     def platforms(self) -> list[str]:
