@@ -45,6 +45,8 @@ class Node:
                 return f"{self.label} {self['status']}"
             case "UserFact" | "PostChange":
                 return f"{self.label} {self['field']} {self['value']}"
+            case "Event":
+                return f"{self.label} {self['kind']}"
             case "Revision":
                 return f"{self.label} {self['name']}"
             case _:
