@@ -71,14 +71,14 @@ def acknowledge(ledger: Ledger, given: Record, now: int) -> str:
     flag = found(ledger, given)
     if flag.status == "ACKNOWLEDGED":
         return UNCHANGED
-    refuse({ANY: flag.status != "OPEN"})
+    refuse({"FLAG_WRONG_STATE": flag.status != "OPEN"})
     flag.status = "ACKNOWLEDGED"
     return ACCEPTED
 
 
 def schedule(ledger: Ledger, given: Record, now: int) -> str:
     flag, planned_for = found(ledger, given), micros(given["plannedFor"])
-    refuse({ANY: flag.status == "RESOLVED" or planned_for < now})
+    refuse({"FLAG_WRONG_STATE": flag.status == "RESOLVED", ANY: planned_for < now})
     if flag.planned_for == planned_for:
         return UNCHANGED
     flag.status, flag.planned_for = "SCHEDULED", planned_for
@@ -88,9 +88,7 @@ def schedule(ledger: Ledger, given: Record, now: int) -> str:
 def resolve(ledger: Ledger, given: Record, now: int) -> str:
     flag, resolution = found(ledger, given), given["resolution"]
     replacement, justification = given.get("replacement"), given.get("justification", "").strip() or None
-    if (flag.resolution, flag.replacement, flag.justification) == (resolution, replacement, justification):
-        return UNCHANGED
-    refuse({ANY: flag.status == "RESOLVED"})
+    refuse({"FLAG_WRONG_STATE": flag.status == "RESOLVED"})
     if resolution == "RETRAINED":
         needs_remedy(ledger, flag, replacement)
     refuse(
@@ -113,7 +111,7 @@ def needs_remedy(ledger: Ledger, flag: Flag, replacement: str | None) -> None:
     """A replacement whose own upstream did not use any affected post and rules them all out."""
     refuse(
         {
-            "REPLACEMENT_REQUIRED": replacement is None,
+            "REPLACEMENT_REQUIRED": replacement is None or replacement == flag.model_version,
             "MODEL_VERSION_NOT_FOUND": replacement is not None and replacement not in ledger.models,
         }
     )

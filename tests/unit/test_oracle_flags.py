@@ -57,7 +57,7 @@ def test_a_flag_is_taken_up_and_planned_and_planned_again() -> None:
     assert states(oracle) == [(0, "SCHEDULED")]
     assert oracle.apply(planned(TOMORROW), after(10)) == UNCHANGED
     assert oracle.apply(planned("2026-11-25T09:00:00Z"), after(11)) == ACCEPTED
-    assert refused(oracle, acknowledged(), after(12)) == {ANY}
+    assert refused(oracle, acknowledged(), after(12)) == {"FLAG_WRONG_STATE"}
     assert refused(oracle, planned("2026-11-22T09:00:00Z"), after(13)) == {ANY}
 
 
@@ -70,14 +70,8 @@ def test_a_cause_joins_a_flag_in_whatever_state_it_is_and_leaves_the_state() -> 
 def test_a_resolved_flag_stays_resolved_and_what_was_never_flagged_has_none() -> None:
     oracle = told(*FLAGGED, NEEDLESS)
     assert states(oracle) == [(0, "NOT_REQUIRED")]
-    for step in (
-        acknowledged(),
-        planned(TOMORROW),
-        resolution("RETIRED"),
-        resolution("NOT_REQUIRED", justification="x"),
-    ):
-        assert refused(oracle, step, after(8)) == {ANY}
-    assert oracle.apply(NEEDLESS, after(9)) == UNCHANGED
+    for step in (acknowledged(), planned(TOMORROW), NEEDLESS, resolution("RETIRED")):
+        assert refused(oracle, step, after(8)) == {"FLAG_WRONG_STATE"}
     for step in (acknowledged("m:2"), planned(TOMORROW, "m:2"), resolution("RETIRED", "m:2")):
         assert refused(oracle, step, after(10)) == {"FLAG_NOT_FOUND"}
 
@@ -277,8 +271,10 @@ def test_a_replacement_is_held_to_the_posts_of_all_causes_whatever_the_purpose()
 
 def test_a_replacement_is_held_to_what_a_violating_run_could_not_use() -> None:
     facts = (*LAWFUL, post(), post("p2", visibility="PRIVATE"), version(posts=["p1", "p2"]), run())
-    oracle = told(*facts, version("e", ["p1"]), run("r2", "m:2", inputs=[("e", 1)], startedAt=JAN))
+    clean = run("r2", "m:2", inputs=[("e", 1)], startedAt=JAN)
+    oracle = told(*facts, version("e", ["p1"]), clean, derive("m:3", "m:1"))
     assert oracle.flags()["m:1"].causes == {("r1", "VIOLATION"): 1}
-    assert refused(oracle, resolution("RETRAINED", replacement="m:1"), after(20)) == {"REPLACEMENT_NOT_CLEAN"}
+    assert refused(oracle, resolution("RETRAINED", replacement="m:1"), after(20)) == {"REPLACEMENT_REQUIRED"}
+    assert refused(oracle, resolution("RETRAINED", replacement="m:3"), after(21)) == {"REPLACEMENT_NOT_CLEAN"}
     assert set(oracle.offending) == {"p2"}
-    assert oracle.apply(REMEDY, after(21)) == ACCEPTED
+    assert oracle.apply(REMEDY, after(22)) == ACCEPTED
