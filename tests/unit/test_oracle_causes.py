@@ -1,4 +1,4 @@
-"""The oracle on causes besides objections: each answer is worked out by hand from design.md and readings 42 to 47."""
+"""The oracle on causes besides objections: each answer is worked out by hand from design.md and readings 45 to 50."""
 
 from dataclasses import dataclass
 

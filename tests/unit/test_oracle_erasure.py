@@ -1,4 +1,4 @@
-"""The oracle on erasure: each answer is worked out by hand from design.md and readings 53 to 61."""
+"""The oracle on erasure: each answer is worked out by hand from design.md and readings 56 to 64."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The oracle on the life of a flag: each answer is worked out by hand from design.md and readings 48 to 52."""
+"""The oracle on the life of a flag: each answer is worked out by hand from design.md and readings 51 to 55."""
 
 from dataclasses import dataclass
 
