@@ -15,6 +15,7 @@ from consentline.domain.objections import ObjectionOrder, ObjectionStatus
 from consentline.domain.paging import PageRequest
 from consentline.domain.record_lines import parse
 from consentline.domain.reports import Period
+from consentline.domain.sharding import Cell, Checkpoint, ShardedTraining, Sharding
 from consentline.domain.training import DerivationKind
 from consentline.domain.usage import Verdict
 from consentline.graph import evaluation
@@ -34,6 +35,8 @@ from consentline.usecases import (
     person_usage,
     posts,
     reports,
+    runs,
+    sharding,
     training,
     usage,
 )
@@ -248,6 +251,11 @@ async def train(caller: Caller) -> None:
     inputs = (VersionRef("side", 1),)
     ran = training.RecordTraining(f"{size}-run", inputs, T0, ("m:3",), T0 + 1, "AI_TRAINING", "n", size)
     await call("record_training", training.record_training, ran)
+    cells = [Cell(shard, slice_) for shard in range(1, 5) for slice_ in range(1, 3)]
+    saved = tuple(Checkpoint(cell, f"s3://bucket/{cell.shard}/{cell.slice}") for cell in cells)
+    sharded = ShardedTraining(Sharding(4, 2), saved)
+    await call("record_sharding", runs.record_sharding, f"{size}-run", sharded)
+    await call("find_sharding", sharding.find_sharding, f"{size}-run")
     derived = training.DeriveModel("d", size, ("m:3",), DerivationKind.FINE_TUNE)
     await call("derive_model", training.derive_model, derived)
     feature, uid = {"small": ("feature3", "flag:m:3"), "large": ("feature7", "flag:m:7")}[size]

@@ -45,8 +45,10 @@ class Node:
                 return f"{self.label} {self['status']}"
             case "UserFact" | "PostChange":
                 return f"{self.label} {self['field']} {self['value']}"
-            case "Event":
-                return f"{self.label} {self['kind']}"
+            case "Sharding":
+                return f"{self.label} {self['run']}"
+            case "Checkpoint":
+                return f"{self.label} {self['run']} {self['shard']}/{self['slice']}"
             case "Revision":
                 return f"{self.label} {self['name']}"
             case _:

@@ -47,12 +47,10 @@ class Consent:
 
 @dataclass(frozen=True)
 class OpenFlag:
-    causes: dict[CauseId, int]  # to the number of distinct posts
+    causes: dict[CauseId, int]  # to the number of distinct posts; of a VIOLATION the key is the run's
     affected_posts: int
     due_at: int
     raised_at: int
-    status: str = "OPEN"
-    number: int = 0  # how many flags of the model version came before, each the previous one of the next
 
 
 @dataclass(frozen=True)
@@ -61,9 +59,7 @@ class ResolvedFlag:
     raised_at: int
     resolved_at: int
     resolution: str
-    justification: str | None
-    replacement: str | None = None
-    number: int = 0
+    justification: str
 
 
 @dataclass(frozen=True)
@@ -76,12 +72,6 @@ class ObjectionAnswer:
 
     def overdue(self, now: int) -> bool:
         return self.status == "PENDING" and now > (self.due_at if self.extended_to is None else self.extended_to)
-
-
-@dataclass(frozen=True)
-class ErasureAnswer:
-    status: str  # REQUESTED, REFUSED, or DONE once it is confirmed
-    due_at: int
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,6 @@ class KnownPosts(KnownPeople):
         return [post for post in self.facts.descriptions if self.description(post) is not None]
 
     def author(self, post: str) -> str | None:
-        if post in self.facts.erased_posts:
-            return self.facts.erased_posts[post]
         description = self.description(post)
         if description is None:
             return None
@@ -87,8 +85,6 @@ class KnownPosts(KnownPeople):
 
     def _eligibility(self, post: str, purpose: str, at: int) -> Eligibility:
         description, author = self.description(post), self.author(post)
-        if post in self.facts.erased_posts or self.facts.is_erased(author):
-            return Eligibility(["ERASED"], None)
         reasons = set()
         policy = None
         if self.deleted(post, at):
@@ -128,8 +124,6 @@ class KnownPosts(KnownPeople):
                 reasons.add("MINOR_AT_PUBLICATION")
             if utc_day(at) < adult_from:
                 reasons.add("MINOR_NOW")
-        if self.erasures(author, at):
-            reasons.add("ERASURE_PENDING")
         restrictions = self.restrictions(author, description.platform, purpose, at)
         if "PENDING" in restrictions:
             reasons.add("OBJECTION_PENDING")
@@ -142,17 +136,12 @@ class KnownPosts(KnownPeople):
         if policy.platforms and description.platform not in policy.platforms:
             reasons.add("PLATFORM_NOT_IN_SCOPE")
         for person in self.depicted_others(post) if policy.protects_depicted else ():
-            objects = self.restrictions(person, description.platform, policy.purpose, at) & {"PENDING", "UPHELD"}
-            if objects or self.erasures(person, at):
+            if self.restrictions(person, description.platform, policy.purpose, at) & {"PENDING", "UPHELD"}:
                 reasons.add("THIRD_PARTY_OBJECTED")
-            if self.is_minor(person, description, at):
+            adult_from = self.adult_from(person, at)
+            if adult_from is not None and min(utc_day(description.published_at), utc_day(at)) < adult_from:
                 reasons.add("THIRD_PARTY_MINOR")
         return reasons
-
-    def is_minor(self, person: str, description: Description, at: int) -> bool:
-        """Known to be, at publication or at that time."""
-        adult_from = self.adult_from(person, at)
-        return adult_from is not None and min(utc_day(description.published_at), utc_day(at)) < adult_from
 
     def _reasons_of_notice(self, policy: Policy, author: str, at: int) -> set[str]:
         if not policy.notice_required:

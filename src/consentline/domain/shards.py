@@ -50,6 +50,15 @@ def bits_for(posts: int, shard_size: int) -> int:
     return max(0, (-(-posts // shard_size) - 1).bit_length()) if posts else 0
 
 
+def position_of_shard(key: str) -> int:
+    """Where a shard lies among 2**64 positions: where the digests of those placed in it begin.
+
+    It keeps an author's place while a dataset grows: a finer family of theirs lies within the coarser one.
+    """
+    _, bits, prefix, _ = key.rsplit("/", 3)
+    return int(prefix, 16) << (64 - int(bits))
+
+
 def _prefix(key: str, bits: int) -> int:
     digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> (64 - bits) if bits else 0

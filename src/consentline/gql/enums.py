@@ -15,6 +15,7 @@ from consentline.domain.lineage import Kind, Step
 from consentline.domain.objections import ObjectionEventKind, ObjectionOrder, ObjectionStatus
 from consentline.domain.policies import LawfulBasis
 from consentline.domain.posts import PostKind, Visibility
+from consentline.domain.sharding import AssignedBy
 from consentline.domain.training import DerivationKind, ModelStatus, RunStatus
 from consentline.domain.usage import Relation, Verdict
 
@@ -289,5 +290,15 @@ _expose(
         CauseKind.ASSESSMENT_EXPIRED: "The assessment on which the use rested expired.",
         CauseKind.THIRD_PARTY_OBJECTED: "A person whom posts that it used depict objected.",
         CauseKind.VIOLATION: "A post that it used was not eligible then.",
+    },
+)
+_expose(
+    AssignedBy,
+    "ShardAssignment",
+    "What of a member tells its position, from 0 to 2^64, in a sharded run.",
+    {
+        AssignedBy.POST_KEY: "The first 8 bytes of the SHA-256 of the post's key, big-endian.",
+        AssignedBy.DATASET_SHARD: "The dataset's Shard that holds it: where the digests of those placed in it begin."
+        " All posts of one author lie together, and their place is still known after they were erased.",
     },
 )

@@ -12,6 +12,7 @@ from consentline.gql.context import Context, Info, Outcome
 from consentline.gql.inputs import datasets as dataset_inputs
 from consentline.gql.inputs import flags as flag_inputs
 from consentline.gql.inputs import objections as objection_inputs
+from consentline.gql.inputs import sharding as sharding_inputs
 from consentline.gql.inputs import training as training_inputs
 from consentline.gql.types import payloads
 from consentline.gql.types.eligibility import reason_counts
@@ -24,6 +25,7 @@ from consentline.usecases import datasets as dataset_cases
 from consentline.usecases import flags as flag_cases
 from consentline.usecases import gate as gate_cases
 from consentline.usecases import objections as objection_cases
+from consentline.usecases import runs as run_cases
 from consentline.usecases import training as training_cases
 
 T = TypeVar("T")
@@ -170,6 +172,22 @@ class Mutation:
         """A run as it was."""
         outcome = await info.context.change(
             lambda: training_cases.record_training(info.context.service, input_.command())
+        )
+        return await _run_payload(info.context, outcome)
+
+    @strawberry.mutation(
+        description="Record how a run was sharded (SISA) and which checkpoints it saved, once it has started; for"
+        " retrainingPlan, which tells which shards must be trained again, and from which checkpoint.",
+        metadata=_LINEAGE,
+    )
+    async def record_sharding(
+        self, info: Info, input_: Annotated[sharding_inputs.RecordShardingInput, _INPUT]
+    ) -> payloads.TrainingRunPayload:
+        """A run and its shards."""
+        outcome = await info.context.change(
+            lambda: run_cases.record_sharding(
+                info.context.service, check_key(input_.run, "run"), input_.sharding.training()
+            )
         )
         return await _run_payload(info.context, outcome)
 

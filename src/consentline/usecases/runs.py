@@ -1,15 +1,17 @@
-"""The end of a run that passed the gate: with a model version, with nothing, or before it began."""
+"""The end of a run that passed the gate: with a model version, with nothing, or before it began; how it was sharded."""
 
 from dataclasses import dataclass
 
-from consentline.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from consentline.domain.errors import ConflictError, InvalidInputError, NotFoundError, StateError
 from consentline.domain.gate import check_end, check_status
 from consentline.domain.instants import Instant
 from consentline.domain.lineage import Lineage
+from consentline.domain.sharding import ShardedTraining, check_sharding
 from consentline.domain.training import RunStatus, TrainingRun, model_version_key
 from consentline.graph import runs, training, upper
 from consentline.graph.session import Tx
 from consentline.usecases.service import Service
+from consentline.usecases.sharding import put_sharding
 from consentline.usecases.training import reconcile_above
 
 
@@ -21,6 +23,7 @@ class CompleteTraining:
     model: str
     version: str
     ended_at: Instant | None = None
+    sharding: ShardedTraining | None = None
 
     @property
     def produced(self) -> str:
@@ -33,18 +36,22 @@ async def complete(service: Service, command: CompleteTraining) -> TrainingRun:
 
     Raises:
         NotFoundError: there is no such run.
-        InvalidInputError: it would end before it started, or in the future.
+        InvalidInputError: it would end before it started, or in the future; its sharding cannot be.
         StateError: it is not RUNNING.
-        ConflictError: the model version is recorded already.
+        ConflictError: the model version is recorded already, or another sharding or checkpoint of the run is.
     """
     produced = command.produced
+    check_sharding(command.sharding)
 
     async def work(tx: Tx) -> TrainingRun:
         lineage = await service.lineages.at(await upper.lock(tx), tx)
         run = get_run(lineage, command.run)
-        if run.status is RunStatus.COMPLETED and run.produced == produced:
+        repeated = run.status is RunStatus.COMPLETED and run.produced == produced
+        if not repeated:
+            check_status(run, RunStatus.RUNNING, "complete")
+        await put_sharding(tx, run.key, command.sharding)
+        if repeated:
             return run
-        check_status(run, RunStatus.RUNNING, "complete")
         if produced in lineage.models:
             raise ConflictError(
                 f"model version {produced} is recorded already", code="MODEL_VERSION_EXISTS", path=("version",)
@@ -102,6 +109,28 @@ async def cancel(service: Service, run: str) -> TrainingRun:
         await runs.cancel(tx, run)
         return await changed_run(tx, service, run)
 
+    return await service.graph.write(work)
+
+
+async def record_sharding(service: Service, run: str, training: ShardedTraining) -> TrainingRun:
+    """Record how a run that started was sharded, and checkpoints of it; repeating is allowed, also with more of these.
+
+    Raises:
+        InvalidInputError: the sharding cannot be (see `check_sharding`).
+        NotFoundError: there is no such run.
+        StateError: it has not started.
+        ConflictError: it is recorded otherwise, or a checkpoint of the same slice is.
+    """
+
+    async def work(tx: Tx) -> TrainingRun:
+        lineage = await service.lineages.at(await upper.lock(tx), tx)
+        found = get_run(lineage, run)
+        if found.started_at is None:
+            raise StateError(f"run {run} is {found.status}: it has not started", code="RUN_WRONG_STATE", path=("run",))
+        await put_sharding(tx, run, training)
+        return found
+
+    check_sharding(training)
     return await service.graph.write(work)
 
 

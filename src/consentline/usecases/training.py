@@ -7,6 +7,7 @@ from consentline.domain.datasets import Coverage, VersionRef, VersionStatus
 from consentline.domain.errors import ConflictError, InvalidInputError, NotFoundError, StateError
 from consentline.domain.instants import DAY, EVER, Instant
 from consentline.domain.lineage import Edge, Kind, Lineage, model_node
+from consentline.domain.sharding import ShardedTraining, check_sharding
 from consentline.domain.training import (
     Derivation,
     DerivationKind,
@@ -23,6 +24,7 @@ from consentline.graph.session import Tx
 from consentline.usecases.causes import reconcile
 from consentline.usecases.datasets import get_version
 from consentline.usecases.service import Service
+from consentline.usecases.sharding import put_sharding
 from consentline.usecases.violations import judge_runs, mark_runs
 
 
@@ -38,6 +40,7 @@ class RecordTraining:
     purpose: str | None = None
     model: str | None = None
     version: str | None = None
+    sharding: ShardedTraining | None = None
 
     @property
     def produced(self) -> str | None:
@@ -66,13 +69,15 @@ async def record_training(service: Service, command: RecordTraining) -> Training
 
     Raises:
         InvalidInputError: a model without a version, an end before the start, a time in the future, a purpose that is
-            no code.
+            no code, or a sharding that cannot be.
         NotFoundError: an input or a base is not recorded.
         StateError: an input is BUILDING.
-        ConflictError: the key stands for another run, or the model version is recorded already.
+        ConflictError: the key stands for another run, the model version is recorded already, or another sharding or
+            checkpoint of the run is.
     """
     if command.purpose is not None:
         check_purpose(command.purpose, "purpose")
+    check_sharding(command.sharding)
     if (command.model is None) != (command.version is None):
         raise InvalidInputError("model and version go together", code="INVALID_INPUT", path=("version",))
     if command.ended_at is not None and command.ended_at < command.started_at:
@@ -84,6 +89,7 @@ async def record_training(service: Service, command: RecordTraining) -> Training
         existing = lineage.runs.get(command.run)
         if existing is not None:
             if command.same_as(existing):
+                await put_sharding(tx, command.run, command.sharding)
                 return existing
             raise ConflictError(f"run {command.run} is recorded with other content", code="RUN_CONFLICT", path=("run",))
         _check_run(lineage, command)
@@ -106,6 +112,7 @@ async def record_training(service: Service, command: RecordTraining) -> Training
             produced_recorded_at=None if produced is None else now,
         )
         await training.create_run(tx, run)
+        await put_sharding(tx, command.run, command.sharding)
         lineage = await service.lineages.at(await upper.mark_changed(tx), tx)
         await mark_runs(tx, lineage, [run.key])
         if produced is not None:

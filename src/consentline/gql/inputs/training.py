@@ -7,6 +7,7 @@ from consentline.domain.training import DerivationKind
 from consentline.gql.arguments import AI_TRAINING
 from consentline.gql.inputs.checks import checked_key, checked_keys, checked_text
 from consentline.gql.inputs.datasets import DatasetVersionRef, refs
+from consentline.gql.inputs.sharding import ShardingInput
 from consentline.gql.scalars import DateTime
 from consentline.usecases.gate import AuthorizeTraining, CompleteTraining
 from consentline.usecases.training import DeriveModel, RecordTraining
@@ -75,6 +76,9 @@ class CompleteTrainingInput:
     model: str = strawberry.field(description="The model of which it made a version.")
     version: str = strawberry.field(description="The version's name within the model.")
     ended_at: DateTime | None = strawberry.field(default=None, description="When it ended. Left out: now.")
+    sharding: ShardingInput | None = strawberry.field(
+        default=None, description="How it was sharded, when it was; the same as by recordSharding."
+    )
 
     def command(self) -> CompleteTraining:
         """The command of the use case."""
@@ -83,6 +87,7 @@ class CompleteTrainingInput:
             model=check_key(self.model, "model"),
             version=check_key(self.version, "version"),
             ended_at=self.ended_at,
+            sharding=None if self.sharding is None else self.sharding.training(),
         )
 
 
@@ -101,6 +106,9 @@ class RecordTrainingInput:
     purpose: str | None = strawberry.field(default=None, description="What it was for, if that is known.")
     model: str | None = strawberry.field(default=None, description="The model; null with `version`: it failed.")
     version: str | None = strawberry.field(default=None, description="The version that it made; null: it failed.")
+    sharding: ShardingInput | None = strawberry.field(
+        default=None, description="How it was sharded, when it was; the same as by recordSharding."
+    )
 
     def command(self) -> RecordTraining:
         """The command of the use case."""
@@ -113,6 +121,7 @@ class RecordTrainingInput:
             purpose=self.purpose,
             model=checked_key(self.model, "model"),
             version=checked_key(self.version, "version"),
+            sharding=None if self.sharding is None else self.sharding.training(),
         )
 
 

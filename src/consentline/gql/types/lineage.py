@@ -21,10 +21,12 @@ from consentline.gql.scalars import DateTime, instant, instant_or_none
 from consentline.gql.types.eligibility import ReasonCount, reason_counts
 from consentline.gql.types.node import Node
 from consentline.gql.types.paging import Connection, connect
+from consentline.gql.types.sharding import Sharding
 from consentline.usecases import builds as build_cases
 from consentline.usecases import counts as count_cases
 from consentline.usecases import datasets as dataset_cases
 from consentline.usecases import flags as flag_cases
+from consentline.usecases import sharding as sharding_cases
 
 
 @strawberry.type(description="A named collection of posts, in versions.")
@@ -228,6 +230,12 @@ class TrainingRun(Node):
     def fail_reason(self) -> str | None:
         """The reason of failTraining."""
         return self.value.fail_reason
+
+    @strawberry.field(description="How it was sharded (SISA); null when nobody recorded that it was.")
+    async def sharding(self, info: Info) -> Sharding | None:
+        """Shards, slices and checkpoints."""
+        found = await sharding_cases.find_sharding(info.context.service, self.value.key)
+        return None if found is None else Sharding(run=self.value.key, value=found)
 
     @strawberry.field(
         description="A fresh permit, for the training job to show: a signed and short-lived JWT. Null unless it is"
