@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from consentline.domain.eligibility import evaluate
-from consentline.domain.flags import FlagStatus
+from consentline.domain.flags import FlagStatus, RetrainingFlag
 from consentline.domain.lineage import Kind, Lineage, Node
 from consentline.domain.paging import PageRequest
 from consentline.domain.posts import PostFacts
@@ -73,29 +73,53 @@ class Evaluator:
         return [str(reason) for reason in found.reasons]
 
 
+async def all_flags(service: Service) -> dict[str, list[RetrainingFlag]]:
+    """By model version, in the order in which they were raised."""
+    found: dict[str, list[RetrainingFlag]] = {}
+    page = await flags.list_flags(service, None, None, PageRequest(first=100))
+    assert not page.has_next
+    for flag in sorted(page.items, key=lambda flag: flag.raised_at):
+        found.setdefault(flag.model_version, []).append(flag)
+    return found
+
+
 async def open_flags(service: Service) -> dict[str, OpenFlag]:
-    """The open flags by model version, in the oracle's form."""
+    """Those that are not resolved by model version, in the oracle's form."""
     found: dict[str, OpenFlag] = {}
-    page = await flags.list_flags(service, FlagStatus.OPEN, None, PageRequest(first=100))
-    for flag in page.items:
+    for model_version, raised in (await all_flags(service)).items():
+        flag, number = raised[-1], len(raised) - 1
+        if flag.status is FlagStatus.RESOLVED:
+            continue
 
         async def of_flag(tx: Tx, uid: str = flag.uid) -> list[causes.FlagCause]:
             return await causes.of_flag(tx, uid, None)
 
         standing = await service.graph.read(of_flag)
-        found[flag.model_version] = OpenFlag(
+        found[model_version] = OpenFlag(
             causes={(cause.source, str(cause.kind)): cause.posts for cause in standing},
             affected_posts=await flags.affected_post_count(service, flag, None),
             due_at=flag.due_at,
             raised_at=0,
+            status=str(flag.status),
+            number=number,
         )
     return found
 
 
-async def resolved_flags(service: Service) -> list[tuple[str, str, str | None]]:
-    """Model version, resolution and justification of every resolved flag, sorted."""
-    page = await flags.list_flags(service, FlagStatus.RESOLVED, None, PageRequest(first=100))
-    return sorted((flag.model_version, str(flag.resolution), flag.justification) for flag in page.items)
+async def resolved_flags(service: Service) -> list[tuple[str, int, str, str | None, str | None]]:
+    """Model version, how many flags came before, resolution, justification and replacement of each, sorted."""
+    return sorted(
+        (model_version, number, str(flag.resolution), flag.justification, flag.replacement)
+        for model_version, raised in (await all_flags(service)).items()
+        for number, flag in enumerate(raised)
+        if flag.status is FlagStatus.RESOLVED
+    )
+
+
+async def retired(service: Service) -> set[str]:
+    """The model versions that are retired."""
+    models = (await service.lineage()).models
+    return {key for key, model in models.items() if str(model.status) == "RETIRED"}
 
 
 async def objection(service: Service, key: str) -> ObjectionAnswer:

@@ -7,8 +7,10 @@ from typing import Any
 
 from consentline.domain.datasets import Coverage, Selection, VersionRef
 from consentline.domain.errors import RefusedError
+from consentline.domain.flags import FlagResolution
+from consentline.domain.paging import PageRequest
 from consentline.domain.training import DerivationKind
-from consentline.usecases import builds, datasets, gate, objections, training
+from consentline.usecases import builds, datasets, flags, gate, objections, training
 from consentline.usecases.ingest import ingest
 from consentline.usecases.service import Service
 from tests.oracle import ACCEPTED, REFUSED, UNCHANGED, Step, micros
@@ -25,6 +27,7 @@ class Applied:
     started_at: int | None = None  # of a start
     excluded: Mapping[str, int] = field(default_factory=dict)  # of a build
     post_count: int | None = None
+    message: str = ""  # of a refusal
 
 
 async def apply(service: Service, step: Step) -> Applied:
@@ -35,7 +38,7 @@ async def apply(service: Service, step: Step) -> Applied:
     try:
         return await OPERATIONS[name](service, given) or Applied(ACCEPTED)
     except RefusedError as error:
-        return Applied(REFUSED, error.code)
+        return Applied(REFUSED, error.code, message=str(error))
 
 
 async def apply_records(service: Service, records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -196,6 +199,31 @@ async def _cancel(service: Service, given: Mapping[str, Any]) -> None:
     await gate.cancel(service, given["run"])
 
 
+async def _flag(service: Service, given: Mapping[str, Any]) -> str:
+    """The last flag of the model version; an id that nothing has when there is none."""
+    page = await flags.list_flags(service, None, given["modelVersion"], PageRequest(first=100))
+    last = max(page.items, key=lambda flag: flag.raised_at, default=None)
+    return "none" if last is None else last.uid
+
+
+async def _acknowledge(service: Service, given: Mapping[str, Any]) -> None:
+    await flags.acknowledge(service, await _flag(service, given))
+
+
+async def _schedule(service: Service, given: Mapping[str, Any]) -> None:
+    await flags.schedule(service, await _flag(service, given), micros(given["plannedFor"]))
+
+
+async def _resolve(service: Service, given: Mapping[str, Any]) -> None:
+    await flags.resolve(
+        service,
+        await _flag(service, given),
+        FlagResolution(given["resolution"]),
+        replacement=given.get("replacement"),
+        justification=given.get("justification"),
+    )
+
+
 OPERATIONS = {
     "registerDatasetVersion": _register,
     "withdrawDatasetVersion": _withdraw_version,
@@ -212,4 +240,7 @@ OPERATIONS = {
     "completeTraining": _complete,
     "failTraining": _fail,
     "cancelTraining": _cancel,
+    "acknowledgeFlag": _acknowledge,
+    "scheduleRetraining": _schedule,
+    "resolveFlag": _resolve,
 }

@@ -49,6 +49,8 @@ class Node:
                 return f"{self.label} {self['run']}"
             case "Checkpoint":
                 return f"{self.label} {self['run']} {self['shard']}/{self['slice']}"
+            case "Event":
+                return f"{self.label} {self['kind']}"
             case "Revision":
                 return f"{self.label} {self['name']}"
             case _:

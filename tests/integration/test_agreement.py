@@ -12,9 +12,11 @@ from tests.graphs import wipe
 from tests.integration import asking, replay, stored
 from tests.integration.replay import Applied
 from tests.oracle import ACCEPTED, ANY, REFUSED, UNCHANGED, Oracle, PostUsage, Step, instant, micros
-from tests.scenarios import PEOPLE, PURPOSES, Scenario, questions, scenarios, with_times
+from tests.scenarios import PEOPLE, POSTS, PURPOSES, Scenario, questions, scenarios, with_times
 
 EARLIER = micros("2024-03-15T00:00:00Z")  # between servings
+COVERED_KINDS = frozenset({"OBJECTION", "THIRD_PARTY_OBJECTED", "VIOLATION"})  # causes that the product knows
+NOT_YET = frozenset({"requestErasure", "confirmErasure", "rejectErasure", "resolveFlag"})  # steps that are left out
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
 
@@ -35,7 +37,8 @@ async def compare(service: Service, scenario: Scenario) -> None:
     await wipe(service)
     both = Both(service)
     for number, step in enumerate(scenario.steps):
-        await both.apply(number, step)
+        if isinstance(step, Mapping) or step[0] not in NOT_YET:
+            await both.apply(number, step)
     oracle, moments = both.oracle, both.moments
     if not moments:
         return
@@ -52,7 +55,7 @@ class Both:
     """The product and the oracle, told the same."""
 
     def __init__(self, service: Service) -> None:
-        self.service, self.oracle = service, Oracle()
+        self.service, self.oracle = service, Oracle(kinds=COVERED_KINDS)
         self.moments: list[int] = []
         self._authorized: dict[str, int] = {}  # run: the moment after it was last authorised
         self._may_be_behind: set[str] = set()  # runs; a policy or a notice came since their inputs were judged
@@ -69,7 +72,8 @@ class Both:
         outcome = self.oracle.apply(as_it_happened(step, found), self.moments[-1])
         if not isinstance(step, Mapping):
             outcome = ACCEPTED if outcome == UNCHANGED else outcome
-        assert (found.outcome, found.code) == (outcome, self._wanted_code(found)), f"step {number}: {step}"
+        wanted = (outcome, self._wanted_code(found))
+        assert (found.outcome, found.code) == wanted, f"step {number}: {step}: {found}, not {wanted}"
         self._compare_details(step, found)
         self._follow(step, outcome)
 
@@ -87,6 +91,9 @@ class Both:
         wanted = {each for each in oracle.refusals if each[1] is None or each[0] not in unreadable}
         assert {each for each in found.refusals if each[1] is None or each[0] not in unreadable} == wanted, step
         assert found.excluded == oracle.excluded, step
+        if found.code == "REPLACEMENT_NOT_CLEAN":
+            named = {post for post in POSTS if post in found.message}
+            assert named <= set(oracle.offending), (step, found.message)
         if found.post_count is not None:
             built = max(each for each in oracle.versions if each[0] == step[1]["dataset"])
             assert found.post_count == len(oracle.versions[built].members), step
@@ -112,8 +119,12 @@ def as_it_happened(step: Step, found: Applied) -> Step:
 async def compare_flags(service: Service, oracle: Oracle) -> None:
     found, wanted = await asking.open_flags(service), oracle.flags()
     assert found == {model: dataclasses.replace(flag, raised_at=0) for model, flag in wanted.items()}
-    resolved = sorted((flag.model_version, flag.resolution, flag.justification) for flag in oracle.resolved_flags)
+    resolved = sorted(
+        (flag.model_version, flag.number, flag.resolution, flag.justification, flag.replacement)
+        for flag in oracle.resolved_flags
+    )
     assert await asking.resolved_flags(service) == resolved
+    assert await asking.retired(service) == oracle.retired
     for key in oracle.objections:
         assert await asking.objection(service, key) == oracle.objection(key), key
 

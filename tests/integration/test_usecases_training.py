@@ -62,8 +62,10 @@ def test_a_small_story_is_these_nodes_and_relationships_and_no_others(service: S
             *("ModelVersion m:1", "ModelVersion m:2", "Feature feed"),
             *("Objection o", "ConsentState OBJECTION_PENDING", "Revision lineage"),
             *("RetrainingFlag m:1 OPEN", "RetrainingFlag m:2 OPEN"),
+            *("Event FLAG_RAISED", "Event FLAG_JOINED", "Event OBJECTION_FILED"),
         }
         assert graph.shape() == {
+            ("Event OBJECTION_FILED", "TELLS_OF", "Objection o"),
             ("User ana", "KNOWN", "UserFact jurisdiction GB-ENG"),
             ("User ana", "KNOWN", "UserFact adult_from 1990-01-01"),
             ("User ana", "SAID", "ConsentState OBJECTION_PENDING"),

@@ -13,6 +13,10 @@ from the facts recorded up to one moment. Influence is followed by listing every
 said of it), for the order in which rules are checked is the product's own; `refusals` what an authorisation was refused
 for, `excluded` what a build left out.
 
+The steps `acknowledgeFlag`, `scheduleRetraining` and `resolveFlag` name a `modelVersion` and mean its last flag.
+`Oracle(kinds=...)` raises flags for these kinds of cause only. `Oracle.sweep` brings about what time alone does;
+`affected` is what a request for erasure concerns, `offending` why a replacement was refused.
+
 Not judged here: the shape of a record (unknown fields, wrong types), times too far ahead of the clock, and the gate's
 RECHECK_NEEDED, which says that the product does not know an answer, and is right only where a policy came since.
 """
@@ -20,6 +24,7 @@ RECHECK_NEEDED, which says that the product does not know an answer, and is righ
 from tests.oracle.answers import (
     Consent,
     Eligibility,
+    ErasureAnswer,
     NoticeCoverage,
     ObjectionAnswer,
     OpenFlag,
@@ -27,7 +32,7 @@ from tests.oracle.answers import (
     ResolvedFlag,
     Use,
 )
-from tests.oracle.facts import ACCEPTED, ANY, REASONS, REFUSED, UNCHANGED, Record, Step, VersionId
+from tests.oracle.facts import ACCEPTED, ANY, CAUSE_KINDS, REASONS, REFUSED, UNCHANGED, Record, Step, VersionId
 from tests.oracle.known import AsKnown
 from tests.oracle.reference import Oracle
 from tests.oracle.times import DAY, due_at, extended_to, instant, micros
@@ -35,6 +40,7 @@ from tests.oracle.times import DAY, due_at, extended_to, instant, micros
 __all__ = [
     "ACCEPTED",
     "ANY",
+    "CAUSE_KINDS",
     "DAY",
     "REASONS",
     "REFUSED",
@@ -42,6 +48,7 @@ __all__ = [
     "AsKnown",
     "Consent",
     "Eligibility",
+    "ErasureAnswer",
     "NoticeCoverage",
     "ObjectionAnswer",
     "OpenFlag",

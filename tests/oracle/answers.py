@@ -47,10 +47,12 @@ class Consent:
 
 @dataclass(frozen=True)
 class OpenFlag:
-    causes: dict[CauseId, int]  # to the number of distinct posts; of a VIOLATION the key is the run's
+    causes: dict[CauseId, int]  # to the number of distinct posts
     affected_posts: int
     due_at: int
     raised_at: int
+    status: str = "OPEN"
+    number: int = 0  # how many flags of the model version came before, each the previous one of the next
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,9 @@ class ResolvedFlag:
     raised_at: int
     resolved_at: int
     resolution: str
-    justification: str
+    justification: str | None
+    replacement: str | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,12 @@ class ObjectionAnswer:
 
     def overdue(self, now: int) -> bool:
         return self.status == "PENDING" and now > (self.due_at if self.extended_to is None else self.extended_to)
+
+
+@dataclass(frozen=True)
+class ErasureAnswer:
+    status: str  # REQUESTED, REFUSED, or DONE once it is confirmed
+    due_at: int
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,10 @@ REASONS = (
     *("THIRD_PARTY_OBJECTED", "THIRD_PARTY_MINOR", "SPECIAL_CATEGORY"),
     *("ASSESSMENT_MISSING", "ASSESSMENT_EXPIRED"),
 )
+CAUSE_KINDS = (
+    *("OBJECTION", "ERASURE", "POST_DELETED", "VISIBILITY_NARROWED", "MINOR"),
+    *("CONSENT_WITHDRAWN", "ASSESSMENT_EXPIRED", "THIRD_PARTY_OBJECTED", "VIOLATION"),
+)
 RELATIONS = ("TRAINED_ON", "DERIVED_MODEL", "SYNTHETIC_DATA")  # the strongest first
 RESTRICTIVE = ("PUBLIC", "FRIENDS", "PRIVATE")  # the least restrictive first
 CONSENT_ORDER = (
@@ -28,7 +32,7 @@ Step = Record | tuple[str, Record]
 VersionId = tuple[str, int]  # dataset, number
 NodeId = tuple[Any, ...]  # ("POST", key), ("DATASET_VERSION", dataset, number), ("TRAINING_RUN", key), ...
 PathStep = tuple[str, NodeId, NodeId]  # relation, from, to
-CauseId = tuple[str, str]  # key of the objection or the run, cause kind
+CauseId = tuple[str, str]  # key of the objection, erasure, post, person, run or policy ("key:version"), cause kind
 ReasonCount = tuple[VersionId, str | None, int, tuple[str, ...]]  # version, reason, posts that have it, samples
 
 
@@ -157,3 +161,49 @@ class Objection:
     @property
     def deadline(self) -> int:
         return self.due_at if self.extended_to is None else self.extended_to
+
+
+@dataclass
+class Erasure:
+    key: str
+    user: str
+    received_at: int
+    recorded_at: int
+    due_at: int
+    confirmed_at: int | None = None
+    refusal: Said | None = None  # valid from decidedAt
+
+
+@dataclass(frozen=True)
+class Serving:
+    feature: str
+    model_version: str
+    begins: int
+    named: bool  # the caller told since when
+
+
+@dataclass(frozen=True)
+class FrozenCause:
+    """A cause that rests on somebody who was erased: as it stood when that was confirmed, for good."""
+
+    posts: frozenset[str]
+    due_at: int
+
+
+@dataclass
+class Flag:
+    model_version: str
+    number: int  # 0: the first of the model version
+    raised_at: int
+    causes: dict[CauseId, frozenset[str]]  # to the posts that were used under it
+    due_at: int
+    status: str = "OPEN"
+    planned_for: int | None = None
+    resolved_at: int | None = None
+    resolution: str | None = None
+    justification: str | None = None
+    replacement: str | None = None
+
+    @property
+    def affected_posts(self) -> frozenset[str]:
+        return frozenset[str]().union(*self.causes.values())

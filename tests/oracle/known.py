@@ -1,46 +1,16 @@
-"""All that was known at a moment, and what the rules say about it: flags, violations, the gate."""
+"""All that was known at a moment, and what the rules say about it: the gate, and reasons at a use."""
 
 from collections.abc import Iterable
 
-from tests.oracle.facts import CauseId, ReasonCount, VersionId
-from tests.oracle.known_lineage import KnownLineage
+from tests.oracle.answers import Eligibility
+from tests.oracle.facts import REASONS, Reading, ReasonCount, VersionId
+from tests.oracle.known_causes import KnownCauses
 
 SAMPLES = 5
 
 
-class AsKnown(KnownLineage):
+class AsKnown(KnownCauses):
     """The facts recorded up to a moment, and the rules over them."""
-
-    # -- flags --
-
-    def demanded_flags(self) -> dict[str, dict[CauseId, set[str]]]:
-        """For each model version to be retrained: its causes, each with the posts that it used."""
-        flags: dict[str, dict[CauseId, set[str]]] = {}
-        for objection in self.objections():
-            if self.status(objection) not in ("PENDING", "UPHELD"):
-                continue
-            for post, kind in self.posts_in_scope(objection).items():
-                purposes = {each for each in objection.filing.purposes if self.flags_past_use(objection, post, each)}
-                for path in self.paths_of_influence(post):
-                    end, run = path[-1][2], self.run_that_read(path)
-                    if end[0] == "MODEL_VERSION" and purposes and (run.purpose is None or run.purpose in purposes):
-                        flags.setdefault(end[1], {}).setdefault((objection.key, kind), set()).add(post)
-        for run, posts in self.violations().items():
-            for node in self.downstream(("TRAINING_RUN", run)) if posts else ():
-                if node[0] == "MODEL_VERSION":
-                    flags.setdefault(node[1], {})[(run, "VIOLATION")] = posts
-        return flags
-
-    def violations(self) -> dict[str, set[str]]:
-        """For each started run: the members of its COMPLETE inputs that it could not use when it started."""
-        return {
-            run.key: self.ineligible(self.members(run.inputs), run.purpose or "AI_TRAINING", run.started_at)
-            for run in self.runs
-        }
-
-    def members(self, versions: Iterable[VersionId]) -> set[str]:
-        complete = [self.versions[each] for each in versions if self.versions[each].coverage == "COMPLETE"]
-        return set[str]().union(*(version.members for version in complete))
 
     # -- the gate --
 
@@ -74,10 +44,23 @@ class AsKnown(KnownLineage):
 
     def flagged_bases(self, models: Iterable[str], purpose: str, now: int) -> set[str]:
         """Those of them that have an open flag, where the gate asks for it."""
-        return set(models) & set(self.facts.open_flags) if self.checks_flags(purpose, now) else set()
+        return set(models) & self.facts.open_flags() if self.checks_flags(purpose, now) else set()
 
     def flagged_generators(self, key: VersionId, purpose: str, now: int) -> set[str]:
         """Of the version and of everything that it is derived from."""
         version = self.facts.versions[key]
         found = self.flagged_bases(version.generated_by, purpose, now)
         return found.union(*(self.flagged_generators(each, purpose, now) for each in version.derived_from))
+
+    # -- uses --
+
+    def eligibility_at_use(self, post: str, run: Reading) -> Eligibility:
+        """When the run started: as known when a gated start was recorded, else as known at this moment."""
+        if (post, run.key) in self.facts.kept_uses:
+            return self.facts.kept_uses[(post, run.key)]
+        known = AsKnown(self.facts, run.recorded_at) if run.gated else self
+        found = known.eligibility(post, run.purpose or "AI_TRAINING", run.started_at)
+        if (post, run.key) not in self.facts.kept_minors or "ERASED" in found.reasons:
+            return found
+        reasons = {*found.reasons, "THIRD_PARTY_MINOR"}
+        return Eligibility([reason for reason in REASONS if reason in reasons], found.policy)

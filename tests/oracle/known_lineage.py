@@ -8,6 +8,7 @@ from tests.oracle.answers import PostUsage, Use
 from tests.oracle.facts import RELATIONS, NodeId, Objection, PathStep, Reading, Selection, Version, VersionId
 from tests.oracle.known_people import covers_any, covers_platform
 from tests.oracle.known_posts import KnownPosts
+from tests.oracle.ledger import Offence
 
 
 class KnownLineage(KnownPosts):
@@ -80,6 +81,16 @@ class KnownLineage(KnownPosts):
             growing += [(*path, edge) for edge in self.edges if edge[1] == here and edge[0] != barred]
         return reported
 
+    def readers(self, post: str) -> dict[str, list[Reading]]:
+        """The model versions that influence from the post reaches, each with the runs that read it on the way."""
+        reached: dict[str, list[Reading]] = {}
+        for run in self.runs:
+            if run.inputs & set(self.held_in(post)):
+                for node in self.downstream(("TRAINING_RUN", run.key)):
+                    if node[0] == "MODEL_VERSION":
+                        reached.setdefault(node[1], []).append(run)
+        return reached
+
     def downstream(self, node: NodeId) -> set[NodeId]:
         """All that influence from it reaches."""
         reached, growing = set[NodeId](), {node}
@@ -129,9 +140,20 @@ class KnownLineage(KnownPosts):
             holds=lambda members: bool(members & set(scope)),
         )
 
-    def _undocumented(self, post: str) -> list[VersionId]:
+    def offence(self, replacement: str, post: str) -> Offence | None:
+        """Why the model version is no remedy for the use of the post: its own upstream used it, or may have."""
+        end = ("MODEL_VERSION", replacement)
+        paths = [path for path in self.paths_of_influence(post) if path[-1][2] == end]
+        if paths:
+            return Offence(path=self._use(paths).path)
+        upstream = [run for run in self.runs if end in self.downstream(("TRAINING_RUN", run.key))]
+        undocumented = self._undocumented(post, upstream)
+        return Offence(undocumented=tuple(undocumented)) if undocumented else None
+
+    def _undocumented(self, post: str, runs: list[Reading] | None = None) -> list[VersionId]:
         description = self.description(post)
         return self._versions_that_cannot_rule_out(
+            runs=self.runs if runs is None else runs,
             covers=lambda selection: self._selection_covers(selection, post),
             holds=lambda members: post in members,
             ruled_out=lambda run: description is not None and run.started_at < description.published_at,
@@ -142,9 +164,10 @@ class KnownLineage(KnownPosts):
         covers: Callable[[Selection], bool],
         holds: Callable[[set[str]], bool],
         ruled_out: Callable[[Reading], bool] = lambda run: False,
+        runs: list[Reading] | None = None,
     ) -> list[VersionId]:
         """The versions without a COMPLETE manifest that a run consumed and that may hold what is asked for."""
-        consumed = {each for run in self.runs if not ruled_out(run) for each in run.inputs}
+        consumed = {each for run in (self.runs if runs is None else runs) if not ruled_out(run) for each in run.inputs}
         return sorted(
             version
             for version in consumed
@@ -173,6 +196,7 @@ class KnownLineage(KnownPosts):
 
     def user_usage(self, user: str) -> str:
         posts = [post for post in self.described_posts() if self.author(post) == user]
+        posts += [post for post, author in self.facts.erased_posts.items() if author == user]
         verdicts = {self.post_usage(post).verdict for post in posts}
         jurisdictions = self.jurisdictions_ever(user)
         never_recorded = self._versions_that_cannot_rule_out(

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from tests.oracle.answers import Consent, NoticeCoverage
-from tests.oracle.facts import CONSENT_ORDER, Objection, Policy, Said
+from tests.oracle.facts import CONSENT_ORDER, Erasure, Objection, Policy, Said
 from tests.oracle.ledger import Ledger
 from tests.oracle.times import DAY, FOR_EVER, country_of, utc_day
 
@@ -47,7 +47,7 @@ class KnownPeople:
         """Of the notices of the purpose, which a `notice` record has described."""
         texts = {key for key, (recorded, text) in self.facts.notices.items() if recorded <= self.known_at}
         of_purpose = {key for key in texts if self.facts.notices[key][1]["purpose"] == purpose}
-        return [fact for fact in self.about(self.facts.servings, user) if fact.value in of_purpose]
+        return [fact for fact in self.about(self.facts.notices_served, user) if fact.value in of_purpose]
 
     def first_served(self, user: str, purpose: str) -> int | None:
         """When the person was first served a notice of the purpose."""
@@ -122,21 +122,38 @@ class KnownPeople:
     def objections(self) -> list[Objection]:
         return [each for each in self.facts.objections.values() if each.recorded_at <= self.known_at]
 
-    def status(self, objection: Objection, at: int = FOR_EVER) -> str | None:
+    def status(self, objection: Objection, at: int = FOR_EVER, known_at: int = FOR_EVER) -> str | None:
         """None: not received yet at that time."""
-        withdrawn_at, decision = objection.withdrawn_at, objection.decision
+        withdrawn_at, decision, known_at = objection.withdrawn_at, objection.decision, min(known_at, self.known_at)
         if at < objection.filing.received_at:
             return None
-        if withdrawn_at is not None and withdrawn_at <= self.known_at and withdrawn_at <= at:
+        if withdrawn_at is not None and withdrawn_at <= known_at and withdrawn_at <= at:
             return "WITHDRAWN"
-        if decision is not None and decision.recorded_at <= self.known_at and decision.valid_from <= at:
+        if decision is not None and decision.recorded_at <= known_at and decision.valid_from <= at:
             return decision.value
         return "PENDING"
+
+    def ruling(self, objection: Objection, at: int = FOR_EVER) -> str | None:
+        """As `status`, but what an erased person's objection came to after the confirmation stops or frees nothing."""
+        confirmed = [each.confirmed_at for each in self.facts.erasures.values() if each.user == objection.filing.user]
+        last = min((moment for moment in confirmed if moment is not None), default=FOR_EVER)
+        return self.status(objection, at, last)
+
+    def erasures(self, user: str | None, at: int = FOR_EVER) -> list[Erasure]:
+        """Of the person: requested by then, confirmed or not, and not refused."""
+        return [
+            each
+            for each in self.facts.erasures.values()
+            if each.user == user
+            and each.recorded_at <= self.known_at
+            and each.received_at <= at
+            and not (each.refusal and each.refusal.recorded_at <= self.known_at and each.refusal.valid_from <= at)
+        ]
 
     def restrictions(self, user: str, platform: str, purpose: str, at: int) -> set[str | None]:
         """The status at that time of each objection of the person that concerns the platform and the purpose."""
         return {
-            self.status(objection, at)
+            self.ruling(objection, at)
             for objection in self.objections()
             if objection.filing.user == user
             and purpose in objection.filing.purposes

@@ -24,6 +24,8 @@ class KnownPosts(KnownPeople):
         return [post for post in self.facts.descriptions if self.description(post) is not None]
 
     def author(self, post: str) -> str | None:
+        if post in self.facts.erased_posts:
+            return self.facts.erased_posts[post]
         description = self.description(post)
         if description is None:
             return None
@@ -85,6 +87,8 @@ class KnownPosts(KnownPeople):
 
     def _eligibility(self, post: str, purpose: str, at: int) -> Eligibility:
         description, author = self.description(post), self.author(post)
+        if post in self.facts.erased_posts or self.facts.is_erased(author):
+            return Eligibility(["ERASED"], None)
         reasons = set()
         policy = None
         if self.deleted(post, at):
@@ -124,6 +128,8 @@ class KnownPosts(KnownPeople):
                 reasons.add("MINOR_AT_PUBLICATION")
             if utc_day(at) < adult_from:
                 reasons.add("MINOR_NOW")
+        if self.erasures(author, at):
+            reasons.add("ERASURE_PENDING")
         restrictions = self.restrictions(author, description.platform, purpose, at)
         if "PENDING" in restrictions:
             reasons.add("OBJECTION_PENDING")
@@ -136,12 +142,17 @@ class KnownPosts(KnownPeople):
         if policy.platforms and description.platform not in policy.platforms:
             reasons.add("PLATFORM_NOT_IN_SCOPE")
         for person in self.depicted_others(post) if policy.protects_depicted else ():
-            if self.restrictions(person, description.platform, policy.purpose, at) & {"PENDING", "UPHELD"}:
+            objects = self.restrictions(person, description.platform, policy.purpose, at) & {"PENDING", "UPHELD"}
+            if objects or self.erasures(person, at):
                 reasons.add("THIRD_PARTY_OBJECTED")
-            adult_from = self.adult_from(person, at)
-            if adult_from is not None and min(utc_day(description.published_at), utc_day(at)) < adult_from:
+            if self.is_minor(person, description, at):
                 reasons.add("THIRD_PARTY_MINOR")
         return reasons
+
+    def is_minor(self, person: str, description: Description, at: int) -> bool:
+        """Known to be, at publication or at that time."""
+        adult_from = self.adult_from(person, at)
+        return adult_from is not None and min(utc_day(description.published_at), utc_day(at)) < adult_from
 
     def _reasons_of_notice(self, policy: Policy, author: str, at: int) -> set[str]:
         if not policy.notice_required:

@@ -27,6 +27,7 @@ def file(ledger: Ledger, given: Record, now: int) -> str:
             "MISSING_FIELD": not filing.purposes,  # as a record
             "OBJECTION_CONFLICT": known is not None and known.filing != filing,
             "CONFLICT": known is not None and known.filing != filing,
+            "ERASED": ledger.is_erased(filing.user),
         }
     )
     if known is not None:

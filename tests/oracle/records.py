@@ -5,12 +5,13 @@ from datetime import date
 
 from tests.oracle.facts import ACCEPTED, REFUSED, UNCHANGED, Description, Policy, Record, Said
 from tests.oracle.known import AsKnown
-from tests.oracle.ledger import Ledger, keep_first, say
+from tests.oracle.ledger import Ledger, keep_first, refuse, say
 from tests.oracle.times import ALWAYS, micros, optional_micros
 
 
 def user(ledger: Ledger, record: Record, now: int) -> str:
     key = record["key"]
+    refuse({"ERASED": ledger.is_erased(key)})
     valid_from = ALWAYS if record.get("valid_from") is None else micros(record["valid_from"])
     news: list[tuple[list[Said], Said]] = []
     for name, kept in (("jurisdiction", ledger.jurisdictions), ("adult_from", ledger.adulthoods)):
@@ -34,6 +35,9 @@ def user(ledger: Ledger, record: Record, now: int) -> str:
 
 def post(ledger: Ledger, record: Record, now: int) -> str:
     key = record["key"]
+    corrected = [said.value[0] for said in ledger.corrections if said.about == key]
+    authors = (record["author"], *corrected[-1:])
+    refuse({"ERASED": key in ledger.erased_posts or any(ledger.is_erased(author) for author in authors)})
     described = Description(
         author=record["author"],
         platform=record["platform"],
@@ -62,18 +66,22 @@ def post(ledger: Ledger, record: Record, now: int) -> str:
 
 
 def visibility(ledger: Ledger, record: Record, now: int) -> str:
+    refuse({"ERASED": record["post"] in ledger.erased_posts})
     return say(ledger.visibilities, record["post"], record["visibility"], micros(record["valid_from"]), now)
 
 
 def post_author(ledger: Ledger, record: Record, now: int) -> str:
+    refuse({"ERASED": record["post"] in ledger.erased_posts or ledger.is_erased(record["author"])})
     return say(ledger.corrections, record["post"], (record["author"], record["reason"]), ALWAYS, now)
 
 
 def post_deleted(ledger: Ledger, record: Record, now: int) -> str:
+    refuse({"ERASED": record["post"] in ledger.erased_posts})
     return say(ledger.deletions, record["post"], "DELETED", micros(record["valid_from"]), now)
 
 
 def consent(ledger: Ledger, record: Record, now: int) -> str:
+    refuse({"ERASED": ledger.is_erased(record["user"])})
     value = (record["purpose"], record["status"])
     return say(ledger.consents, record["user"], value, micros(record["valid_from"]), now)
 
@@ -107,10 +115,11 @@ def notice(ledger: Ledger, record: Record, now: int) -> str:
 
 def notice_served(ledger: Ledger, record: Record, now: int) -> str:
     text, served_at = (record["notice"], record["version"]), micros(record["served_at"])
+    refuse({"ERASED": ledger.is_erased(record["user"])})
     natural_key = (record["user"], text, served_at)
     if "seen_at" in record and ledger.seen.get(natural_key, micros(record["seen_at"])) != micros(record["seen_at"]):
         return REFUSED
-    outcome = say(ledger.servings, record["user"], text, served_at, now)
+    outcome = say(ledger.notices_served, record["user"], text, served_at, now)
     if "seen_at" in record and natural_key not in ledger.seen:
         ledger.seen[natural_key] = micros(record["seen_at"])
         outcome = ACCEPTED

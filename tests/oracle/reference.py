@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tests.oracle import datasets, gate, objections, records, training
+from tests.oracle import datasets, erasure, flags, gate, objections, records, training
 from tests.oracle.answers import (
     Consent,
     Eligibility,
+    ErasureAnswer,
     NoticeCoverage,
     ObjectionAnswer,
     OpenFlag,
@@ -17,7 +18,6 @@ from tests.oracle.answers import (
 from tests.oracle.facts import ACCEPTED, REFUSED, Record, Run, Step, VersionId
 from tests.oracle.known import AsKnown
 from tests.oracle.ledger import Ledger, Refusal
-from tests.oracle.times import due_at
 
 RECORDS = {**records.RECORDS, **datasets.RECORDS, "objection": objections.record}
 OPERATIONS: dict[str, Callable[[Ledger, Record, int], str]] = {
@@ -25,6 +25,8 @@ OPERATIONS: dict[str, Callable[[Ledger, Record, int], str]] = {
     **training.OPERATIONS,
     **gate.OPERATIONS,
     **objections.OPERATIONS,
+    **flags.OPERATIONS,
+    **erasure.OPERATIONS,
 }
 
 
@@ -34,14 +36,14 @@ class Oracle(Ledger):
 
     def apply(self, step: Step, recorded_at: int) -> str:
         """Record one step at its recorded time; times never go back from step to step."""
-        self.codes, self.refusals, self.excluded = frozenset(), (), {}
+        self.codes, self.refusals, self.excluded, self.affected, self.offending = frozenset(), (), {}, None, {}
         try:
             outcome = self._apply(step, recorded_at)
         except Refusal as refusal:
             self.codes = refusal.codes
             return REFUSED
         if outcome == ACCEPTED:
-            self._follow_flags(recorded_at)
+            flags.follow(self, recorded_at)
         return outcome
 
     def _apply(self, step: Step, now: int) -> str:
@@ -52,36 +54,47 @@ class Oracle(Ledger):
         content = {field_name: value for field_name, value in given.items() if value is not None}
         return OPERATIONS[name](self, content, now)
 
-    def _follow_flags(self, now: int) -> None:
-        """Bring the open flags to what the facts of this moment demand; those left without a cause are resolved."""
-        demanded = AsKnown(self).demanded_flags()
-        for model_version in [each for each in self.open_flags if each not in demanded]:
-            flag = self.open_flags.pop(model_version)
-            resolved = ResolvedFlag(model_version, flag.raised_at, now, "NOT_REQUIRED", "causes withdrawn")
-            self.resolved_flags.append(resolved)
-        causes = {(model_version, cause) for model_version, each in demanded.items() for cause in each}
-        self.standing = {each: self.standing.get(each, now) for each in causes}
-        for model_version, posts in demanded.items():
-            before = self.open_flags.get(model_version)
-            self.open_flags[model_version] = OpenFlag(
-                causes={cause: len(used) for cause, used in posts.items()},
-                affected_posts=len(set[str]().union(*posts.values())),
-                due_at=min(self._cause_due_at(model_version, cause) for cause in posts),
-                raised_at=now if before is None else before.raised_at,
-            )
-
-    def _cause_due_at(self, model_version: str, cause: tuple[str, str]) -> int:
-        """A cause without a statutory period is due one month after it was recorded."""
-        key, kind = cause
-        if kind == "VIOLATION":
-            return due_at(self.standing[(model_version, cause)], None, self.establishment)
-        return self.objections[key].deadline
+    def sweep(self, now: int) -> None:
+        """What time alone brought about."""
+        flags.follow(self, now)
 
     # -- answers --
 
     def flags(self) -> dict[str, OpenFlag]:
         """The flag of each model version that has an unresolved one."""
-        return dict(self.open_flags)
+        return {
+            flag.model_version: OpenFlag(
+                causes={cause: len(posts) for cause, posts in flag.causes.items()},
+                affected_posts=len(flag.affected_posts),
+                due_at=flag.due_at,
+                raised_at=flag.raised_at,
+                status=flag.status,
+                number=flag.number,
+            )
+            for raised in self.flags_raised.values()
+            for flag in raised
+            if flag.status != "RESOLVED"
+        }
+
+    @property
+    def resolved_flags(self) -> list[ResolvedFlag]:
+        return [
+            ResolvedFlag(
+                model_version=flag.model_version,
+                raised_at=flag.raised_at,
+                resolved_at=flag.resolved_at,
+                resolution=flag.resolution,
+                justification=flag.justification,
+                replacement=flag.replacement,
+                number=flag.number,
+            )
+            for raised in self.flags_raised.values()
+            for flag in raised
+            if flag.resolved_at is not None and flag.resolution is not None
+        ]
+
+    def is_retired(self, model_version: str) -> bool:
+        return model_version in self.retired
 
     def post_usage(self, post: str, known_at: int | None = None) -> PostUsage:
         return AsKnown(self, known_at).post_usage(post)
@@ -93,10 +106,8 @@ class Oracle(Ledger):
         return AsKnown(self, known_at).eligibility(post, purpose, at)
 
     def eligibility_at_use(self, post: str, use: Use, known_at: int | None = None) -> Eligibility:
-        """When the run started: as known when a gated start was recorded, else as known at the time asked for."""
-        run = self.runs[use.training_run]
-        known = AsKnown(self, run.start_recorded_at if run.gated else known_at)
-        return known.eligibility(post, run.purpose or "AI_TRAINING", use.used_at)
+        known = AsKnown(self, known_at)
+        return known.eligibility_at_use(post, next(run for run in known.runs if run.key == use.training_run))
 
     def consent(self, user: str, purpose: str, at: int, known_at: int | None = None) -> Consent:
         return AsKnown(self, known_at).consent(user, purpose, at)
@@ -120,7 +131,12 @@ class Oracle(Ledger):
         return ObjectionAnswer(
             status=known.status(objection) or "PENDING",
             due_at=objection.due_at,
-            affected_post_count=len(known.posts_in_scope(objection)),
+            affected_post_count=self.kept_counts.get(key, len(known.posts_in_scope(objection))),
             possible_versions=known.possible_versions(objection),
             extended_to=objection.extended_to,
         )
+
+    def erasure(self, key: str) -> ErasureAnswer:
+        erasure = self.erasures[key]
+        status = "REFUSED" if erasure.refusal else "REQUESTED" if erasure.confirmed_at is None else "DONE"
+        return ErasureAnswer(status, erasure.due_at)

@@ -1,7 +1,7 @@
 """Runs that happened outside the gate, derivations, and what features serve."""
 
 from tests.oracle.datasets import references
-from tests.oracle.facts import ACCEPTED, ANY, UNCHANGED, NodeId, Record, Run
+from tests.oracle.facts import ACCEPTED, ANY, UNCHANGED, NodeId, Record, Run, Serving
 from tests.oracle.known import AsKnown
 from tests.oracle.ledger import Ledger, refuse
 from tests.oracle.times import micros, optional_micros
@@ -77,12 +77,31 @@ def influences(ledger: Ledger, upstream: NodeId, downstream: NodeId) -> bool:
 
 
 def serve(ledger: Ledger, given: Record, now: int) -> str:
-    refuse({"MODEL_VERSION_NOT_FOUND": given["modelVersion"] not in ledger.models})
-    served = (given["feature"], given["modelVersion"], optional_micros(given.get("from")))
-    if served in ledger.features:
+    feature, model_version = given["feature"], given["modelVersion"]
+    begins = optional_micros(given.get("from"))
+    serving = Serving(feature, model_version, now if begins is None else begins, begins is not None)
+    if serving in ledger.servings or (begins is None and serving_now(ledger, feature, now) == model_version):
         return UNCHANGED
-    ledger.features.add(served)
+    refuse(
+        {
+            "MODEL_VERSION_NOT_FOUND": model_version not in ledger.models,
+            "MODEL_VERSION_RETIRED": model_version in ledger.retired,
+        }
+    )
+    ledger.servings.append(serving)
     return ACCEPTED
+
+
+def serving_now(ledger: Ledger, feature: str, now: int) -> str | None:
+    """The model version that took the feature over last."""
+    begun = [each for each in ledger.servings if each.feature == feature and each.begins <= now]
+    latest = max((each.begins for each in begun), default=None)
+    return next((each.model_version for each in reversed(begun) if each.begins == latest), None)
+
+
+def features_of(ledger: Ledger, model_version: str, now: int) -> set[str]:
+    features = {each.feature for each in ledger.servings}
+    return {feature for feature in features if serving_now(ledger, feature, now) == model_version}
 
 
 OPERATIONS = {"recordTraining": record, "deriveModelVersion": derive, "serveFeature": serve}

@@ -7,8 +7,9 @@ more apart, so that windows, expiries and equal times are met; some of it ten da
 twenty days ahead: nothing begins or ends while a scenario is replayed.
 
 A disputed story also holds what depends on the order or is refused: builds and the gate, conflicting duplicates,
-corrections of one post's author, depicts sent again, cycle attempts, second decisions, members after the seal. Without
-them the final flags and verdicts are the same in every order.
+corrections of one post's author, depicts sent again, cycle attempts, second decisions, members after the seal,
+confirmed erasures, and what people do about flags. Without them the final flags and verdicts are the same in every
+order.
 
 A gated run's start may name AT_AUTHORISATION, which `with_times` turns into an instant when it is applied.
 """

@@ -3,12 +3,17 @@
 from typing import Any
 
 from tests.oracle import Step
-from tests.scenarios.gate import GateTeller
+from tests.scenarios.cascade import CascadeTeller
 from tests.scenarios.story import Story
 from tests.scenarios.world import GRID, JURISDICTIONS, PLATFORMS, PURPOSES, RECENT
 
+NEVER_TWICE = {
+    *("decideObjection", "withdrawObjection", "extendObjection", "buildDatasetVersion"),
+    *("acknowledgeFlag", "scheduleRetraining", "resolveFlag", "serveFeature", "rejectErasure"),
+}
 
-class Teller(GateTeller):
+
+class Teller(CascadeTeller):
     """Makes up a whole story."""
 
     def tell(self) -> Story:
@@ -18,13 +23,13 @@ class Teller(GateTeller):
         self.tell_lineage()
         for number in range(1, 1 + self.between(0 if self.tidy else 1, 2 if self.tidy else 4)):
             self.tell_objection(f"objection-{number}")
+        self.tell_causes()
         if self.disputed:
             self.tell_gate()
+            self.tell_flags()
             self.tell_disputes()
         self.tell_repeats()
         return self.story
-
-    # -- people --
 
     # -- objections --
 
@@ -184,4 +189,4 @@ def is_repeatable(step: Step, disputed: bool) -> bool:
     name, given = step
     if name == "registerDatasetVersion":
         return "number" in given  # without one it is a further version
-    return name not in ("decideObjection", "withdrawObjection", "extendObjection", "buildDatasetVersion")
+    return name not in NEVER_TWICE

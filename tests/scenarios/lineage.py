@@ -165,7 +165,7 @@ class LineageTeller(FactsTeller):
         if not targets:
             return
         model, version = self.one(targets)
-        kind = {"m1": "FINE_TUNE", "m2": "MERGE", "m3": "DISTILLATION", "m4": "ADAPTER"}[model]
+        kind = {"m1": "FINE_TUNE", "m2": "MERGE", "m3": "DISTILLATION", "m4": "ADAPTER", "m5": "QUANTIZATION"}[model]
         given = {"model": model, "version": version, "from": bases, "kind": kind}
         target = f"{model}:{version}"
         created = [story.models[target]] if target in story.models else []

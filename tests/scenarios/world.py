@@ -30,8 +30,8 @@ PURPOSES = ("AI_TRAINING", "ADS", "RANKING")
 JURISDICTIONS = ("GB", "GB-SCT", "AU", "IE", None)
 # Keys sort as the names of the kinds of node do (dataset, model, run): paths compare alike by either.
 DATASETS = ("corpus", "drafts", "extra")
-MODELS = (("m1", "1"), ("m1", "2"), ("m2", "1"), ("m3", "1"), ("m3", "2"), ("m4", "1"), ("m4", "2"))
-LONGEST = 120
+MODELS = (("m1", "1"), ("m1", "2"), ("m2", "1"), ("m3", "1"), ("m3", "2"), ("m4", "1"), ("m4", "2"), ("m5", "1"))
+LONGEST = 160
 RUNS = ("run-1", "run-2", "run-3", "run-4")
 
 

@@ -51,8 +51,8 @@ def served(served_at: str, who: str = "ana") -> Step:
     return {"kind": "notice_served", "user": who, "notice": "n", "version": 1, "served_at": served_at}
 
 
-def consent(status: str, valid_from: str) -> Step:
-    return {"kind": "consent", "user": "ana", "purpose": AI, "status": status, "valid_from": valid_from}
+def consent(status: str, valid_from: str, purpose: str = AI) -> Step:
+    return {"kind": "consent", "user": "ana", "purpose": purpose, "status": status, "valid_from": valid_from}
 
 
 def visibility(value: str, valid_from: str, key: str = "p1") -> Step:
@@ -146,6 +146,37 @@ def withdrawal(key: str = "o1") -> Step:
     return ("withdrawObjection", {"key": key})
 
 
+def erasure(key: str = "e1", who: str = "ana", received_at: str = "2026-11-20T10:00:00Z") -> Step:
+    return ("requestErasure", {"key": key, "user": who, "receivedAt": received_at})
+
+
+def confirmation(key: str = "e1") -> Step:
+    return ("confirmErasure", {"key": key})
+
+
+def rejection(key: str = "e1", decided_at: str = "2026-11-22T10:00:00Z", **fields: Any) -> Step:
+    return ("rejectErasure", {"key": key, "grounds": "not identified", "decidedAt": decided_at} | fields)
+
+
+def acknowledged(model_version: str = "m:1") -> Step:
+    return ("acknowledgeFlag", {"modelVersion": model_version})
+
+
+def planned(planned_for: str, model_version: str = "m:1") -> Step:
+    return ("scheduleRetraining", {"modelVersion": model_version, "plannedFor": planned_for})
+
+
+def resolution(resolution: str, model_version: str = "m:1", **fields: Any) -> Step:
+    return ("resolveFlag", {"modelVersion": model_version, "resolution": resolution} | fields)
+
+
+NEEDLESS = resolution("NOT_REQUIRED", justification="a research model that nobody uses")
+
+
+def serving(model_version: str = "m:1", feature: str = "feed", **fields: Any) -> Step:
+    return ("serveFeature", {"feature": feature, "modelVersion": model_version} | fields)
+
+
 def relations(oracle: Oracle, key: str = "p1") -> dict[str | None, str]:
     return {use.model_version: use.relation for use in oracle.post_usage(key).uses}
 
@@ -155,7 +186,7 @@ def reasons(*steps: Step, at: str = "2025-01-01T00:00:00Z", key: str = "p1", pur
 
 
 def causes(oracle: Oracle) -> dict[str, dict[tuple[str, str], int]]:
-    """The objections that stand against each model version; violations are asked for apart."""
+    """What stands against each model version; violations are asked for apart."""
     found: dict[str, dict[tuple[str, str], int]] = {}
     for model_version, flag in oracle.flags().items():
         for (key, kind), posts in flag.causes.items():

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from tests.oracle import ACCEPTED, REFUSED, UNCHANGED, Oracle, Step, due_at, instant, micros
+from tests.oracle import ACCEPTED, CAUSE_KINDS, REFUSED, UNCHANGED, Oracle, Step, due_at, instant, micros
 from tests.scenarios import NEVER_MENTIONED, PURPOSES, Scenario, questions, reorderings, scenarios, with_times
 from tests.unit.oracle_stories import (
     AI,
@@ -732,6 +732,8 @@ def test_what_was_known_before_is_answered_the_same_after_everything(scenario: S
     before, now = played(Scenario(scenario.steps[:half])), played(scenario)
     known_at = after(half - 1)
     ask = questions(scenario)
+    if now.erased_people() != before.erased_people():
+        return  # the one exception
     for key in ask.posts:
         assert now.post_usage(key, known_at) == before.post_usage(key)
         for at in (micros(at) for at in ask.ats if at is not None):
@@ -749,7 +751,7 @@ def test_scenarios_are_various_and_end_in_every_kind_of_answer() -> None:
     met: Counter[str] = Counter()
 
     @given(scenarios())
-    @settings(max_examples=150, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=250, deadline=None, derandomize=True, database=None)
     def play(scenario: Scenario) -> None:
         oracle = played(scenario)
         ask = questions(scenario)
@@ -760,7 +762,12 @@ def test_scenarios_are_various_and_end_in_every_kind_of_answer() -> None:
             for purpose in PURPOSES:
                 met.update(oracle.eligibility(key, purpose, after(100)).reasons or ["eligible"])
         met.update(kind for flag in oracle.flags().values() for _, kind in flag.causes)
-        met.update("resolved" for _ in oracle.resolved_flags)
+        met.update("resolved" if flag.number == 0 else "resolved again" for flag in oracle.resolved_flags)
+        met.update(flag.resolution for flag in oracle.resolved_flags)
+        met.update(flag.justification for flag in oracle.resolved_flags if flag.justification == "causes withdrawn")
+        met.update("raised again" if flag.number else flag.status for flag in oracle.flags().values())
+        met.update("erased" for _ in oracle.erased_posts)
+        met.update("frozen" for _ in oracle.frozen)
         met.update(f"gated {run.status}" for run in oracle.runs.values() if run.gated)
         met.update("possible" for key in oracle.objections if oracle.objection(key).possible_versions)
 
@@ -768,11 +775,10 @@ def test_scenarios_are_various_and_end_in_every_kind_of_answer() -> None:
 
     expected = {
         *("USED", "NOT_USED", "UNKNOWN", "TRAINED_ON", "DERIVED_MODEL", "SYNTHETIC_DATA"),
-        *("eligible", "OBJECTION", "THIRD_PARTY_OBJECTED", "THIRD_PARTY_MINOR", "resolved", "possible"),
-        *(
-            "VIOLATION",
-            *(f"gated {status}" for status in ("AUTHORIZED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")),
-        ),
+        *("eligible", "THIRD_PARTY_MINOR", "ERASURE_PENDING", "ERASED", "erased", "frozen", "possible"),
+        *("resolved", "resolved again", "raised again", "OPEN", "ACKNOWLEDGED", "SCHEDULED"),
+        *("RETRAINED", "RETIRED", "NOT_REQUIRED", "causes withdrawn", *CAUSE_KINDS),
+        *(f"gated {status}" for status in ("AUTHORIZED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")),
         *("OBJECTION_PENDING", "OBJECTED", "ASSESSMENT_EXPIRED", "MINOR_AT_PUBLICATION", "POST_DELETED"),
     }
     assert {name for name in expected if met[name] < 10} == set()

@@ -350,7 +350,11 @@ def test_a_violation_is_due_a_month_after_it_was_recorded_by_weekends_alone() ->
     assert oracle.flags()["m:2"].due_at == micros("2026-12-28T23:59:59Z")  # 26 December: a Saturday
     assert oracle.apply(objection(received_at="2026-11-20T10:00:00Z"), RECORDING + 5 * DAY) == ACCEPTED
     assert oracle.apply(post(), RECORDING + 5 * DAY) == ACCEPTED
-    assert oracle.flags()["m:1"].causes == {("o1", "OBJECTION"): 1, ("r1", "VIOLATION"): 1}
+    assert oracle.flags()["m:1"].causes == {
+        ("o1", "OBJECTION"): 1,
+        ("p1", "POST_DELETED"): 1,
+        ("r1", "VIOLATION"): 1,
+    }
     assert oracle.flags()["m:1"].due_at == micros("2026-12-21T23:59:59Z")  # 20 December: a Sunday
     assert oracle.flags()["m:1"].affected_posts == 1
 

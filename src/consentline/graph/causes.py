@@ -78,6 +78,7 @@ UNWIND $rows AS row
 MATCH (m:ModelVersion {key: row.model})
 MERGE (f:RetrainingFlag {open_for: row.model})
 ON CREATE SET f.uid = row.uid, f.model = row.model, f.status = 'OPEN', f.raised_at = $now, f.due_at = row.due_at
+ON MATCH SET f.joined_at = $now
 MERGE (f)-[:FLAGS]->(m)
 WITH row, f
 CALL (row) {

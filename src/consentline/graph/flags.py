@@ -25,6 +25,12 @@ async def find(tx: Tx, uid: str) -> RetrainingFlag | None:
     return found[0] if found else None
 
 
+async def get(tx: Tx, uid: str) -> RetrainingFlag:
+    """The flag, which is recorded, as it stands."""
+    (flag,) = await _find_all(tx, [uid])
+    return flag
+
+
 async def _find_all(tx: Tx, uids: Sequence[str]) -> list[RetrainingFlag]:
     return [_flag(row) for row in (await tx.get(FIND, uids=list(uids)))["rows"]]
 

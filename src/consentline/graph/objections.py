@@ -114,6 +114,12 @@ async def find(tx: Tx, key: str) -> Objection | None:
     return found[0] if found else None
 
 
+async def get(tx: Tx, key: str) -> Objection:
+    """The objection, which is recorded, as it stands."""
+    (objection,) = await find_all(tx, [key])
+    return objection
+
+
 async def find_all(tx: Tx, keys: Sequence[str]) -> list[Objection]:
     """The objections of these keys that are recorded, as they stand, in no order."""
     return [_objection(row) for row in (await tx.get(FIND, keys=list(keys)))["rows"]]

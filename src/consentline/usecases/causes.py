@@ -17,6 +17,7 @@ from consentline.domain.violations import models_tainted
 from consentline.graph import causes, objections, posts, upper, violations
 from consentline.graph.causes import Cause, Demand, Unsettled
 from consentline.graph.session import Tx
+from consentline.usecases import events
 from consentline.usecases.service import Service
 
 _PEOPLE_AT_ONCE = 500
@@ -63,11 +64,13 @@ async def reconcile(
         found = await _put_of_runs(tx, service, lineage, runs, now)
         unsettled.models.update(found.models)
         unsettled.dropped.extend(found.dropped)
+    changed = frozenset(unsettled.models)
     unsettled.models.update(*(models_tainted(lineage, run) for run in counted))
     undecided = set[str]()
     if unsettled.dropped or counted:
         undecided.update(*(models_tainted(lineage, run) for run in await violations.unjudged(tx)))
     await causes.settle(tx, unsettled, undecided, now)
+    await events.flags_settled(tx, changed, unsettled.models, now)
 
 
 async def _put_of_people(

@@ -1,6 +1,7 @@
 """Retraining flags: read, followed up and resolved. What raises and drops them is in causes.py and violations.py."""
 
 from consentline.domain.errors import NotFoundError, StateError
+from consentline.domain.events import EventKind
 from consentline.domain.flags import (
     CauseKind,
     FlagResolution,
@@ -16,6 +17,7 @@ from consentline.domain.paging import Page, PageRequest
 from consentline.domain.replacement import Offence
 from consentline.graph import causes, flags, upper
 from consentline.graph.session import Tx
+from consentline.usecases import events
 from consentline.usecases.affected import (
     MOST_OFFENCES,
     Violations,
@@ -69,8 +71,11 @@ async def acknowledge(service: Service, uid: str) -> RetrainingFlag:
     async def work(tx: Tx) -> RetrainingFlag:
         _, flag = await _take(tx, service, uid)
         check_acknowledgement(flag)
-        await flags.acknowledge(tx, uid, await upper.recording_time(tx))
-        return await flags.find(tx, uid) or flag
+        if flag.status is FlagStatus.ACKNOWLEDGED:
+            return flag
+        now = await upper.recording_time(tx)
+        await flags.acknowledge(tx, uid, now)
+        return await _changed(tx, EventKind.FLAG_ACKNOWLEDGED, uid, now)
 
     return await service.graph.write(work)
 
@@ -86,9 +91,10 @@ async def schedule(service: Service, uid: str, planned_for: Instant) -> Retraini
 
     async def work(tx: Tx) -> RetrainingFlag:
         _, flag = await _take(tx, service, uid)
-        check_scheduling(flag, planned_for, await upper.recording_time(tx))
+        now = await upper.recording_time(tx)
+        check_scheduling(flag, planned_for, now)
         await flags.schedule(tx, uid, planned_for)
-        return await flags.find(tx, uid) or flag
+        return await _changed(tx, EventKind.FLAG_SCHEDULED, uid, now, plannedFor=planned_for)
 
     return await service.graph.write(work)
 
@@ -134,7 +140,7 @@ async def resolve(
         await flags.resolve(tx, uid, resolution, replacement=replacement, justification=justification, now=now)
         if resolution is FlagResolution.RETIRED:
             await upper.mark_changed(tx)
-        return await flags.find(tx, uid) or flag
+        return await _changed(tx, EventKind.FLAG_RESOLVED, uid, now)
 
     return await service.graph.write(work)
 
@@ -146,6 +152,13 @@ async def _take(tx: Tx, service: Service, uid: str) -> tuple[Lineage, Retraining
     if flag is None:
         raise NotFoundError("there is no such flag", code="FLAG_NOT_FOUND", path=("flag",))
     return lineage, flag
+
+
+async def _changed(tx: Tx, kind: EventKind, uid: str, now: Instant, **more: int) -> RetrainingFlag:
+    """The flag as it now stands, and that it changed told to the outbox."""
+    flag = await flags.get(tx, uid)
+    await events.flag_changed(tx, kind, flag, now, **more)
+    return flag
 
 
 async def _violations_looked_at(service: Service, uid: str, replacement: str) -> tuple[Violations, list[Offence]]:

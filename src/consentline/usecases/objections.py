@@ -28,7 +28,7 @@ from consentline.domain.violations import Readers
 from consentline.graph import objection_lists, objections, posts, upper
 from consentline.graph.facts import lock_people
 from consentline.graph.session import Tx
-from consentline.usecases import counts, violations
+from consentline.usecases import counts, events, violations
 from consentline.usecases.flags import reconcile_people
 from consentline.usecases.rejudging import of_people
 from consentline.usecases.service import Service
@@ -105,6 +105,7 @@ async def file_objection(service: Service, command: FileObjection, *, by: str = 
         ]
         uses = await violations.begin_scoped(tx, lineage, scoped, command.received_at)
         await objections.create(tx, objection, by=by)
+        await events.objection_changed(tx, service, ObjectionEventKind.FILED, objection, now)
         await counts.settle_after(tx, service, objection, now)
         await violations.end(tx, service, lineage, uses, now, [command.user], scoped)
         return objection, True
@@ -149,8 +150,10 @@ async def decide_objection(
         status = ObjectionStatus.UPHELD if uphold else ObjectionStatus.REFUSED
         rejudging = await of_people(tx, service, [objection.user], told_at)
         await objections.move(tx, key, status, at=told_at, recorded_at=now, by=by, decided_at=told_at, grounds=grounds)
+        kind = ObjectionEventKind.UPHELD if uphold else ObjectionEventKind.REFUSED
+        changed = await _changed(tx, service, kind, key, now)
         await rejudging.end(tx, service, now, [objection.user])
-        return await objections.find(tx, key) or objection
+        return changed
 
     return await service.graph.write(work)
 
@@ -172,8 +175,9 @@ async def extend_objection(service: Service, key: str, reason: str, *, by: str =
         jurisdiction = jurisdiction_at(person, objection.received_at, objection.recorded_at)
         extended_to = due_at(objection.received_at, jurisdiction, service.establishment, months=EXTENDED_MONTHS)
         await objections.extend(tx, key, extended_to=extended_to, reason=reason, recorded_at=now, by=by)
+        changed = await _changed(tx, service, ObjectionEventKind.EXTENDED, key, now)
         await reconcile_people(tx, service, [objection.user], now)
-        return await objections.find(tx, key) or objection
+        return changed
 
     return await service.graph.write(work)
 
@@ -191,8 +195,9 @@ async def withdraw_objection(service: Service, key: str, *, by: str = Role.SERVI
         check_withdrawal(objection)
         rejudging = await of_people(tx, service, [objection.user], now)
         await objections.move(tx, key, ObjectionStatus.WITHDRAWN, at=now, recorded_at=now, by=by)
+        changed = await _changed(tx, service, ObjectionEventKind.WITHDRAWN, key, now)
         await rejudging.end(tx, service, now, [objection.user])
-        return await objections.find(tx, key) or objection
+        return changed
 
     return await service.graph.write(work)
 
@@ -254,6 +259,13 @@ async def possible_versions(service: Service, objection: Objection) -> list[Data
         return [lineage.versions[ref] for ref in refs]
 
     return await service.graph.read(work)
+
+
+async def _changed(tx: Tx, service: Service, kind: ObjectionEventKind, key: str, now: Instant) -> Objection:
+    """The objection as it now stands, and that it changed told to the outbox."""
+    objection = await objections.get(tx, key)
+    await events.objection_changed(tx, service, kind, objection, now)
+    return objection
 
 
 async def _take(tx: Tx, service: Service, key: str) -> tuple[Objection, Instant]:

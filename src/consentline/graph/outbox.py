@@ -1,0 +1,91 @@
+"""The outbox: events, written in the transaction of what they tell of and numbered without a gap.
+
+The counter is on the Revision node, whose lock is the upper graph's guard and is held until the commit: whoever sees an
+event sees all that were numbered before it.
+"""
+
+import json
+import uuid
+from collections.abc import Collection, Sequence
+from typing import Any, LiteralString, NamedTuple
+
+from consentline.domain.events import NewEvent
+from consentline.domain.flags import FlagResolution, FlagStatus, RetrainingFlag
+from consentline.domain.instants import Instant
+from consentline.graph.session import Tx
+
+APPEND: LiteralString = """
+MATCH (r:Revision {name: 'lineage'})
+SET r.events = coalesce(r.events, 0) + size($rows)
+WITH r.events - size($rows) AS before
+UNWIND $rows AS row
+CREATE (e:Event {
+  id: row.id, position: before + row.number, kind: row.kind, at: $now, lane: row.lane, details: row.details,
+  model: row.model, flag: row.flag
+})
+WITH e, row WHERE row.objection IS NOT NULL
+MATCH (o:Objection {key: row.objection})
+CREATE (e)-[:TELLS_OF]->(o)
+"""
+
+
+async def append(tx: Tx, events: Sequence[NewEvent], now: Instant) -> None:
+    """Write events in this order, after all that were ever written; the guard is held, by this at the latest."""
+    if not events:
+        return
+    rows = [
+        {
+            "id": f"evt_{uuid.uuid4().hex}",
+            "number": number,
+            "kind": event.kind.name,
+            "lane": event.lane,
+            "details": json.dumps(event.details),
+            "model": event.model,
+            "flag": event.flag,
+            "objection": event.objection,
+        }
+        for number, event in enumerate(events, 1)
+    ]
+    await tx.rows(APPEND, rows=rows, now=now)
+
+
+class SettledFlag(NamedTuple):
+    """The last flag of a model version, and when a cause last joined it and it was resolved."""
+
+    flag: RetrainingFlag
+    joined_at: Instant | None
+    resolved_at: Instant | None
+
+
+LAST_FLAGS: LiteralString = """
+UNWIND $models AS model
+CALL (model) {
+  MATCH (f:RetrainingFlag)
+  USING INDEX f:RetrainingFlag(model, raised_at, uid)
+  WHERE f.model = model AND f.raised_at >= -9223372036854775808 AND f.uid >= ''
+  RETURN f ORDER BY f.model DESC, f.raised_at DESC, f.uid DESC LIMIT 1
+}
+RETURN collect([f.uid, f.model, f.status, f.resolution, f.raised_at, f.due_at, f.justification, f.replacement,
+                f.joined_at, f.resolved_at]) AS rows
+"""
+
+
+async def last_flags(tx: Tx, models: Collection[str]) -> list[SettledFlag]:
+    """The last flag of each model version that ever had one, by model version; the open one, when there is one."""
+    rows = (await tx.get(LAST_FLAGS, models=sorted(models)))["rows"]
+    return sorted((_settled(row) for row in rows), key=lambda each: each.flag.model_version)
+
+
+def _settled(row: list[Any]) -> SettledFlag:
+    uid, model, status, resolution, raised_at, due_at, justification, replacement, joined_at, resolved_at = row
+    flag = RetrainingFlag(
+        uid=uid,
+        model_version=model,
+        status=FlagStatus(status),
+        resolution=None if resolution is None else FlagResolution(resolution),
+        raised_at=raised_at,
+        due_at=due_at,
+        justification=justification,
+        replacement=replacement,
+    )
+    return SettledFlag(flag, joined_at, resolved_at)

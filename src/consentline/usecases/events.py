@@ -1,0 +1,37 @@
+"""What is written to the outbox when flags and objections change, in the transaction that changes them."""
+
+from collections.abc import Collection
+
+from consentline.domain.events import EventKind, flag_event, objection_event, settled_kind
+from consentline.domain.flags import RetrainingFlag
+from consentline.domain.instants import Instant
+from consentline.domain.objections import Objection, ObjectionEventKind
+from consentline.graph import outbox
+from consentline.graph.session import Tx
+from consentline.usecases.service import Service
+
+
+async def flags_settled(tx: Tx, changed: Collection[str], examined: Collection[str], now: Instant) -> None:
+    """Causes were settled at `now`: they changed for some model versions, and others' flags may have been resolved."""
+    models = {*changed, *examined}
+    if not models:
+        return
+    events = [
+        flag_event(settled_kind(each.flag, each.joined_at, now), each.flag)
+        for each in await outbox.last_flags(tx, models)
+        if each.flag.model_version in changed or each.resolved_at == now
+    ]
+    await outbox.append(tx, events, now)
+
+
+async def flag_changed(tx: Tx, kind: EventKind, flag: RetrainingFlag, now: Instant, **more: str | int | None) -> None:
+    """Somebody acknowledged, scheduled or resolved a flag, that now stands so."""
+    await outbox.append(tx, [flag_event(kind, flag, **more)], now)
+
+
+async def objection_changed(
+    tx: Tx, service: Service, kind: ObjectionEventKind, objection: Objection, now: Instant
+) -> None:
+    """An objection was filed, extended, decided or withdrawn, and now stands so."""
+    digest = service.pseudonyms.of("Objection", objection.key)
+    await outbox.append(tx, [objection_event(kind, objection, digest)], now)
