@@ -91,12 +91,12 @@ async def open_flags(service: Service) -> dict[str, OpenFlag]:
         if flag.status is FlagStatus.RESOLVED:
             continue
 
-        async def of_flag(tx: Tx, uid: str = flag.uid) -> list[causes.FlagCause]:
+        async def of_flag(tx: Tx, uid: str = flag.uid) -> list[causes.HeldCause]:
             return await causes.of_flag(tx, uid, None)
 
         standing = await service.graph.read(of_flag)
         found[model_version] = OpenFlag(
-            causes={(cause.source, str(cause.kind)): cause.posts for cause in standing},
+            causes={(cause.source.key, str(cause.kind)): cause.posts for cause, _ in standing},
             affected_posts=await flags.affected_post_count(service, flag, None),
             due_at=flag.due_at,
             raised_at=0,

@@ -1,80 +1,142 @@
-"""Which model versions an objection flags, and for how many posts."""
+"""Which model versions a person's claim flags, and for how many posts."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from consentline.domain.datasets import Membership, VersionRef
-from consentline.domain.flags import CauseKind
-from consentline.domain.instants import EVER
+from consentline.domain.flags import CauseKind, Source, SourceKind
+from consentline.domain.instants import EVER, Instant
 from consentline.domain.lineage import Lineage
 from consentline.domain.objections import STOPPING, Objection
 from consentline.domain.people import PersonFacts, jurisdiction_at
 from consentline.domain.policies import governing
 from consentline.domain.training import TrainingRun
-from consentline.domain.usage import models_reached
+from consentline.domain.usage import ReadBy, models_reached
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What somebody demands of the posts that they wrote (causes of `kind`), and of those that depict them.
+
+    `purposes` None: every purpose; no platform named: all. Where a policy governs a post's author at `judged_at`, it
+    tells whether past use is flagged; `judged_at` None: it is, whatever a policy says.
+    """
+
+    source: Source
+    person: str
+    kind: CauseKind
+    deadline: Instant
+    purposes: frozenset[str] | None = None
+    platforms: tuple[str, ...] = ()
+    judged_at: Instant | None = None
+
+
+def claim_of(objection: Objection) -> Claim:
+    """What an objection demands while it stops use."""
+    return Claim(
+        source=Source(SourceKind.OBJECTION, objection.key),
+        person=objection.user,
+        kind=CauseKind.OBJECTION,
+        deadline=objection.deadline,
+        purposes=frozenset(objection.purposes),
+        platforms=objection.platforms,
+        judged_at=objection.received_at,
+    )
+
+
+def live_claims(filed: Iterable[Objection]) -> list[Claim]:
+    """What the objections demand that stop use: those that are pending or upheld."""
+    return [claim_of(objection) for objection in filed if objection.status in STOPPING]
 
 
 @dataclass(frozen=True, slots=True)
 class ScopedPosts:
-    """Posts of one author on one platform with the same memberships, by what they make an objection of `person` cause.
+    """Posts of one author on one platform with the same memberships that `person` wrote, or that depict them.
 
     `posts` counts them; `keys` names them where they were asked for.
     """
 
     person: str
-    kind: CauseKind
+    depicting: bool
     author: str
-    platform: str
+    platform: str | None
     memberships: tuple[Membership, ...]
     posts: int
     keys: tuple[str, ...] = ()
 
+    def kind(self, claim: Claim) -> CauseKind:
+        """What the claim is as a cause that concerns these posts."""
+        return CauseKind.THIRD_PARTY_OBJECTED if self.depicting else claim.kind
+
+
+@dataclass(frozen=True, slots=True)
+class ForPurposes:
+    """The runs of which it is known that they had one of the purposes, or not known that they had another."""
+
+    purposes: frozenset[str]
+
+    def __call__(self, run: TrainingRun) -> bool:
+        """Whether the run counts."""
+        return run.purpose is None or run.purpose in self.purposes
+
+
+def any_run(_run: TrainingRun) -> bool:
+    """Every run counts."""
+    return True
+
+
+class Reach:
+    """Which model versions used posts with given memberships, in one state of the upper graph; each walked once."""
+
+    def __init__(self, lineage: Lineage) -> None:
+        self._lineage = lineage
+        self._reached: dict[tuple[tuple[VersionRef, ...], ReadBy], frozenset[str]] = {}
+
+    def models(self, memberships: Iterable[Membership], counts: ReadBy) -> frozenset[str]:
+        """The model versions that used them in any relation, by reading runs that count; equal filters ask the same."""
+        held_in = tuple(self._lineage.holding(memberships, EVER))
+        if (held_in, counts) not in self._reached:
+            self._reached[held_in, counts] = models_reached(self._lineage, held_in, EVER, counts)
+        return self._reached[held_in, counts]
+
 
 class CauseFinder:
-    """Finds the causes that objections give under one state of the upper graph, walking each distinct holding once."""
+    """Finds the causes that claims give in one state of the upper graph."""
 
     def __init__(self, lineage: Lineage, authors: Mapping[str, PersonFacts]) -> None:
-        self._lineage = lineage
+        self._policies = lineage.policies
         self._authors = authors
-        self._reached: dict[tuple[tuple[VersionRef, ...], frozenset[str]], frozenset[str]] = {}
+        self._reach = Reach(lineage)
 
-    def causes(self, objection: Objection, scoped: Sequence[ScopedPosts]) -> dict[tuple[str, CauseKind], int]:
-        """The number of distinct posts for each (model version, kind of cause); empty when the objection stops nothing.
+    def causes(self, claim: Claim, scoped: Iterable[ScopedPosts]) -> dict[tuple[str, CauseKind], int]:
+        """The number of distinct posts for each (model version, kind of cause).
 
         Posts are counted once each: no two of `scoped` share one for the same kind.
         """
         counts: defaultdict[tuple[str, CauseKind], int] = defaultdict(int)
         for group in scoped:
-            for model in self.models(objection, group):
-                counts[model, group.kind] += group.posts
+            for model in self.models(claim, group):
+                counts[model, group.kind(claim)] += group.posts
         return dict(counts)
 
-    def models(self, objection: Objection, group: ScopedPosts) -> frozenset[str]:
-        """The model versions that an objection flags for a group of posts."""
-        if objection.status not in STOPPING or group.person != objection.user:
+    def models(self, claim: Claim, group: ScopedPosts) -> frozenset[str]:
+        """The model versions that a claim flags for a group of posts."""
+        if group.person != claim.person:
             return frozenset()
-        if objection.platforms and group.platform not in objection.platforms:
+        if claim.platforms and group.platform not in claim.platforms:
             return frozenset()
-        purposes = self._flagged_purposes(objection, group.author)
-        if not purposes:
-            return frozenset()
-        held_in = tuple(self._lineage.holding(group.memberships, EVER))
-        if (held_in, purposes) not in self._reached:
+        if claim.purposes is None:
+            return self._reach.models(group.memberships, any_run)
+        purposes = self._flagged_purposes(claim, claim.purposes, group.author)
+        return self._reach.models(group.memberships, ForPurposes(purposes)) if purposes else frozenset()
 
-            def counts(run: TrainingRun) -> bool:
-                return run.purpose is None or run.purpose in purposes
-
-            self._reached[held_in, purposes] = models_reached(self._lineage, held_in, EVER, counts)
-        return self._reached[held_in, purposes]
-
-    def _flagged_purposes(self, objection: Objection, author: str) -> frozenset[str]:
-        """The objection's purposes whose policy flags past use; where none is in force, it does."""
+    def _flagged_purposes(self, claim: Claim, purposes: frozenset[str], author: str) -> frozenset[str]:
+        """The purposes whose policy flags past use; where none is in force, it does."""
+        at = claim.judged_at
+        if at is None:
+            return purposes
         person = self._authors.get(author)
-        at = objection.received_at
         jurisdiction = None if person is None else jurisdiction_at(person, at, EVER)
-        governors = {
-            purpose: governing(self._lineage.policies, jurisdiction, purpose, at, EVER)
-            for purpose in objection.purposes
-        }
+        governors = {purpose: governing(self._policies, jurisdiction, purpose, at, EVER) for purpose in purposes}
         return frozenset(purpose for purpose, policy in governors.items() if policy is None or policy.flags_past_use)

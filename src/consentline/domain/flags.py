@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from consentline.domain.errors import InvalidInputError, StateError
 from consentline.domain.instants import Instant
@@ -39,13 +40,55 @@ class CauseKind(StrEnum):
     VIOLATION = "VIOLATION"
 
 
+class SourceKind(StrEnum):
+    """What a cause points to, by the name of its type."""
+
+    OBJECTION = "Objection"
+    ERASURE = "Erasure"
+    POST = "Post"
+    USER = "User"
+    POLICY = "Policy"
+    TRAINING_RUN = "TrainingRun"
+
+
+class Source(NamedTuple):
+    """What a cause points to; `version` is that of a policy, else 0."""
+
+    kind: SourceKind
+    key: str
+    version: int = 0
+
+
+class Cause(NamedTuple):
+    """One reason for a flag of one model version."""
+
+    model: str
+    source: Source
+    kind: CauseKind
+
+
+@dataclass(frozen=True, slots=True)
+class FlagCause:
+    """A cause as a flag has it: how many posts of its source the model version used, and until when to act."""
+
+    uid: str
+    kind: CauseKind
+    source: Source
+    posts: int
+    due_at: Instant
+    recorded_at: Instant
+
+
 CAUSES_WITHDRAWN = "causes withdrawn"
 """The justification of a flag all of whose causes fell away."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetrainingFlag:
-    """A flag as it stands; one that is not RESOLVED is the only such flag of its model version."""
+    """A flag as it stands; one that is not RESOLVED is the only such flag of its model version.
+
+    `previous` and `next` are the flags of the same model version that were raised before and after it, by uid.
+    """
 
     uid: str
     model_version: str
@@ -55,6 +98,11 @@ class RetrainingFlag:
     due_at: Instant
     justification: str | None
     replacement: str | None
+    acknowledged_at: Instant | None = None
+    planned_for: Instant | None = None
+    resolved_at: Instant | None = None
+    previous: str | None = None
+    next: str | None = None
 
 
 def check_scheduling(flag: RetrainingFlag, planned_for: Instant, now: Instant) -> None:

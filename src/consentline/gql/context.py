@@ -1,7 +1,7 @@
 """What one request carries: the service, the bearer, and what was read already."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
@@ -12,10 +12,11 @@ from consentline.domain.datasets import DatasetVersion, VersionRef
 from consentline.domain.errors import RefusedError
 from consentline.domain.instants import Instant
 from consentline.domain.lineage import Lineage
+from consentline.domain.objections import Objection
 from consentline.domain.training import TrainingRun
 from consentline.gql.cursors import Cursors
 from consentline.gql.ids import NodeId
-from consentline.usecases import people, posts
+from consentline.usecases import objections, people, posts
 from consentline.usecases.service import Service
 
 T = TypeVar("T")
@@ -117,13 +118,30 @@ class Context:
         """A post as it stands."""
         return await self._read.get(("post", key), lambda: posts.find_post(self.service, key))
 
+    async def objection(self, key: str) -> Objection | None:
+        """An objection as it stands."""
+        return await self._read.get(("objection", key), lambda: objections.find_objection(self.service, key))
+
     async def read_posts(self, keys: Iterable[str]) -> None:
         """Read many posts in one statement, for `post` to answer from."""
-        wanted = sorted({key for key in keys if not self._read.has(("post", key))})
+        await self._read_many("post", keys, posts.find_posts)
+
+    async def read_users(self, keys: Iterable[str]) -> None:
+        """Read many people at once, for `user` to answer from."""
+        await self._read_many("user", keys, people.find_users)
+
+    async def read_objections(self, keys: Iterable[str]) -> None:
+        """Read many objections in one statement, for `objection` to answer from."""
+        await self._read_many("objection", keys, objections.find_objections)
+
+    async def _read_many(
+        self, kind: str, keys: Iterable[str], find: Callable[[Service, Sequence[str]], Awaitable[Mapping[str, Any]]]
+    ) -> None:
+        wanted = sorted({key for key in keys if not self._read.has((kind, key))})
         if wanted:
-            found = await posts.find_posts(self.service, wanted)
+            found = await find(self.service, wanted)
             for key in wanted:
-                self._read.put(("post", key), found.get(key))
+                self._read.put((kind, key), found.get(key))
 
     async def change(self, change: Callable[[], Awaitable[T]]) -> Outcome[T]:
         """Run a use case that writes; a refusal is an outcome, everything else an error.

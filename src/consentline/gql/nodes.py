@@ -9,7 +9,7 @@ from consentline.gql.types.eligibility import Policy
 from consentline.gql.types.lineage import Dataset, flag_view, upper_node
 from consentline.gql.types.node import Node
 from consentline.gql.types.people import Objection, Post, User
-from consentline.usecases import flags, objections
+from consentline.usecases import flags
 
 _ABOUT_PEOPLE = frozenset({NodeKind.USER, NodeKind.OBJECTION})
 
@@ -28,7 +28,7 @@ async def load_node(context: Context, node: NodeId) -> Node | None:
             post = await context.post(node.key)
             return None if post is None else Post(value=post)
         case NodeKind.OBJECTION:
-            objection = await objections.find_objection(context.service, node.key)
+            objection = await context.objection(node.key)
             return None if objection is None else Objection(value=objection)
         case NodeKind.RETRAINING_FLAG:
             flag = await flags.find_flag(context.service, node.key)

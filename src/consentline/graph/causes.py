@@ -1,24 +1,17 @@
-"""The causes of retraining flags: objections, and training runs that read what could not be used.
+"""The causes of retraining flags: what people and posts give, training runs, and policies.
 
 They are written only under the upper graph's guard, and always by difference: what is demanded against what stands.
 """
 
 import uuid
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, LiteralString, NamedTuple
 
-from consentline.domain.flags import CAUSES_WITHDRAWN, CauseKind
-from consentline.domain.instants import Instant
+from consentline.domain.flags import CAUSES_WITHDRAWN, Cause, CauseKind, FlagCause, Source, SourceKind
+from consentline.domain.instants import ALWAYS, Instant
+from consentline.domain.paging import Page, PageRequest, page_from
 from consentline.graph.session import Tx
-
-
-class Cause(NamedTuple):
-    """One reason for a flag of one model version: an objection or, of kind VIOLATION, a training run, by its key."""
-
-    model: str
-    source: str
-    kind: CauseKind
 
 
 class Demand(NamedTuple):
@@ -29,93 +22,162 @@ class Demand(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A cause that is recorded and was not dropped; `resolved` when its flag was resolved with it."""
+    """A cause that is recorded and holds; `resolved` when its flag was resolved with it. `id` is good in its `Tx`."""
 
+    id: str
     cause: Cause
     demand: Demand
     resolved: bool
 
 
-class Unsettled(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Unsettled:
     """The model versions whose flags changed, and the causes that are to be dropped yet."""
 
     models: set[str]
-    dropped: list[Cause]
+    dropped: list[Standing]
+
+    def update(self, other: "Unsettled") -> None:
+        """Take in what another step left to settle."""
+        self.models.update(other.models)
+        self.dropped.extend(other.dropped)
 
 
-OF_OBJECTIONS: LiteralString = """
-UNWIND $keys AS key
-MATCH (:Objection {key: key})<-[c:CAUSED_BY]-(f:RetrainingFlag)
-WHERE c.dropped_at IS NULL
-RETURN collect([f.model, key, c.kind, c.posts, c.due_at, f.status = 'RESOLVED']) AS rows
+# A source is looked up under its own label only: the key of every other branch is null, and a null is found nowhere.
+OF_SOURCES: LiteralString = """
+UNWIND $sources AS source
+WITH source, source[0] AS label, source[1] AS key
+CALL (source, label, key) {
+  MATCH (:Objection {key: CASE label WHEN 'Objection' THEN key END})<-[c:CAUSED_BY]-(f:RetrainingFlag) RETURN c, f
+  UNION ALL
+  MATCH (:Erasure {key: CASE label WHEN 'Erasure' THEN key END})<-[c:CAUSED_BY]-(f:RetrainingFlag) RETURN c, f
+  UNION ALL
+  MATCH (:Post {key: CASE label WHEN 'Post' THEN key END})<-[c:CAUSED_BY]-(f:RetrainingFlag) RETURN c, f
+  UNION ALL
+  MATCH (:User {key: CASE label WHEN 'User' THEN key END})<-[c:CAUSED_BY]-(f:RetrainingFlag) RETURN c, f
+  UNION ALL
+  MATCH (:TrainingRun {key: CASE label WHEN 'TrainingRun' THEN key END})<-[c:CAUSED_BY]-(f:RetrainingFlag)
+  RETURN c, f
+  UNION ALL
+  MATCH (:Policy {key: CASE label WHEN 'Policy' THEN key END, version: source[2]})<-[c:CAUSED_BY]-(f:RetrainingFlag)
+  RETURN c, f
+}
+WITH source, c, f WHERE c.dropped_at IS NULL AND c.lapsed_at IS NULL
+RETURN collect([source, elementId(c), f.model, c.kind, c.posts, c.due_at, f.status = 'RESOLVED']) AS rows
 """
 
-OF_RUNS: LiteralString = """
-UNWIND $keys AS key
-MATCH (:TrainingRun {key: key})<-[c:CAUSED_BY]-(f:RetrainingFlag)
-WHERE c.dropped_at IS NULL
-RETURN collect([f.model, key, c.kind, c.posts, c.due_at, f.status = 'RESOLVED']) AS rows
-"""
 
-
-async def of_objections(tx: Tx, objections: Collection[str]) -> list[Standing]:
-    """The causes that the objections give now, by what is recorded."""
-    return [_standing(row) for row in (await tx.get(OF_OBJECTIONS, keys=sorted(objections)))["rows"]]
-
-
-async def of_runs(tx: Tx, runs: Collection[str]) -> list[Standing]:
-    """The causes that the runs give now, by what is recorded."""
-    return [_standing(row) for row in (await tx.get(OF_RUNS, keys=sorted(runs)))["rows"]]
+async def of_sources(tx: Tx, sources: Collection[Source]) -> list[Standing]:
+    """The causes that the sources give now, by what is recorded."""
+    if not sources:
+        return []
+    rows = (await tx.get(OF_SOURCES, sources=[list(each) for each in sorted(sources)]))["rows"]
+    return [_standing(row) for row in rows]
 
 
 def _standing(row: list[Any]) -> Standing:
-    model, source, kind, posts, due_at, resolved = row
-    return Standing(Cause(model, source, CauseKind(kind)), Demand(posts, due_at), resolved)
+    source, number, model, kind, posts, due_at, resolved = row
+    return Standing(number, Cause(model, _source(source), CauseKind(kind)), Demand(posts, due_at), resolved)
 
 
-RAISE: LiteralString = """
+def _source(row: Sequence[Any]) -> Source:
+    kind, key, version = row
+    return Source(SourceKind(kind), key, version)
+
+
+# The flag before is the last that was raised: a new one opens only when none is open.
+OPEN: LiteralString = """
 UNWIND $rows AS row
-MATCH (m:ModelVersion {key: row.model})
-MERGE (f:RetrainingFlag {open_for: row.model})
-ON CREATE SET f.uid = row.uid, f.model = row.model, f.status = 'OPEN', f.raised_at = $now, f.due_at = row.due_at
-ON MATCH SET f.joined_at = $now
+MATCH (m:ModelVersion {key: row[0]})
+WHERE NOT EXISTS { MATCH (:RetrainingFlag {open_for: row[0]}) }
+WITH m, row, head(COLLECT {
+  MATCH (f:RetrainingFlag)
+  USING INDEX f:RetrainingFlag(model, raised_at, uid)
+  WHERE f.model = row[0] AND f.raised_at >= -9223372036854775808 AND f.uid >= ''
+  RETURN f ORDER BY f.model DESC, f.raised_at DESC, f.uid DESC LIMIT 1
+}) AS previous
+MERGE (f:RetrainingFlag {open_for: row[0]})
+ON CREATE SET f.uid = row[1], f.model = row[0], f.status = 'OPEN', f.raised_at = $now, f.due_at = row[2]
 MERGE (f)-[:FLAGS]->(m)
-WITH row, f
-CALL (row) {
-  MATCH (o:Objection {key: row.source}) WHERE row.kind <> 'VIOLATION' RETURN o AS source
+FOREACH (_ IN CASE WHEN previous IS NULL THEN [] ELSE [1] END | MERGE (f)-[:FOLLOWS]->(previous))
+"""
+
+ADD: LiteralString = """
+UNWIND $rows AS row
+MATCH (f:RetrainingFlag {open_for: row[0]})
+SET f.joined_at = CASE f.raised_at WHEN $now THEN f.joined_at ELSE $now END
+WITH f, row, row[1] AS label, row[2] AS key
+CALL (row, label, key) {
+  MATCH (s:Objection {key: CASE label WHEN 'Objection' THEN key END}) RETURN s AS source
   UNION ALL
-  MATCH (t:TrainingRun {key: row.source}) WHERE row.kind = 'VIOLATION' RETURN t AS source
+  MATCH (s:Erasure {key: CASE label WHEN 'Erasure' THEN key END}) RETURN s AS source
+  UNION ALL
+  MATCH (s:Post {key: CASE label WHEN 'Post' THEN key END}) RETURN s AS source
+  UNION ALL
+  MATCH (s:User {key: CASE label WHEN 'User' THEN key END}) RETURN s AS source
+  UNION ALL
+  MATCH (s:TrainingRun {key: CASE label WHEN 'TrainingRun' THEN key END}) RETURN s AS source
+  UNION ALL
+  MATCH (s:Policy {key: CASE label WHEN 'Policy' THEN key END, version: row[3]}) RETURN s AS source
 }
 CREATE (f)-[:CAUSED_BY {
-  kind: row.kind, posts: row.posts, due_at: row.due_at, recorded_at: $now, standing_for: f.uid
+  uid: randomUUID(), kind: row[4], posts: row[5], due_at: row[6], recorded_at: $now, standing_for: f.uid
 }]->(source)
 """
 
-# By source: one has few causes, a flag may have very many. The kind tells an objection from a run of the same key.
+
+async def _raise(tx: Tx, raised: Mapping[Cause, Demand], now: Instant) -> None:
+    due: dict[str, Instant] = {}
+    for cause, what in raised.items():
+        due[cause.model] = min(what.due_at, due.get(cause.model, what.due_at))
+    await tx.rows(OPEN, rows=[[model, str(uuid.uuid4()), due_at] for model, due_at in sorted(due.items())], now=now)
+    causes = [[each.model, *each.source, each.kind, *what] for each, what in sorted(raised.items())]
+    await tx.rows(ADD, rows=causes, now=now)
+
+
 UPDATE: LiteralString = """
-UNWIND $sources AS each
-CALL (each) {
-  MATCH (:Objection {key: each.key})<-[c:CAUSED_BY]-(f:RetrainingFlag) WHERE c.dropped_at IS NULL RETURN c, f
-  UNION ALL
-  MATCH (:TrainingRun {key: each.key})<-[c:CAUSED_BY]-(f:RetrainingFlag) WHERE c.dropped_at IS NULL RETURN c, f
-}
-WITH c, each.causes[c.kind + ' ' + f.open_for] AS cause
-WHERE cause IS NOT NULL
-SET c.posts = cause[0], c.due_at = cause[1]
+UNWIND $rows AS row
+MATCH ()-[c:CAUSED_BY]->() WHERE elementId(c) = row[0]
+SET c.posts = row[1], c.due_at = row[2]
 """
 
 DROP: LiteralString = """
-UNWIND $sources AS each
-CALL (each) {
-  MATCH (:Objection {key: each.key})<-[c:CAUSED_BY]-(f:RetrainingFlag) WHERE c.dropped_at IS NULL RETURN c, f
-  UNION ALL
-  MATCH (:TrainingRun {key: each.key})<-[c:CAUSED_BY]-(f:RetrainingFlag) WHERE c.dropped_at IS NULL RETURN c, f
-}
-WITH c, f, each
-WHERE c.kind + ' ' + f.open_for IN each.causes
+UNWIND $ids AS id
+MATCH ()-[c:CAUSED_BY]->() WHERE elementId(c) = id
 SET c.dropped_at = $now
 REMOVE c.standing_for
 """
+
+LAPSE: LiteralString = """
+UNWIND $ids AS id
+MATCH ()-[c:CAUSED_BY]->() WHERE elementId(c) = id
+SET c.lapsed_at = $now
+"""
+
+
+async def put(tx: Tx, wanted: Mapping[Cause, Demand], standing: Sequence[Standing], now: Instant) -> Unsettled:
+    """Record what is wanted of the causes that the same sources give, and tell what is left to `settle`.
+
+    A model version without an open flag gets one. A cause that was resolved with its flag is settled: it stays, until
+    it falls away; should it come again after that, it is a new one.
+    """
+    recorded = {each.cause: each for each in standing if not each.resolved}
+    resolved = {each.cause: each for each in standing if each.resolved}
+    raised = {cause: what for cause, what in wanted.items() if cause not in recorded and cause not in resolved}
+    changed = [
+        (each, wanted[cause]) for cause, each in recorded.items() if wanted.get(cause, each.demand) != each.demand
+    ]
+    dropped = [each for cause, each in recorded.items() if cause not in wanted]
+    lapsed = [each.id for cause, each in resolved.items() if cause not in wanted]
+    if raised:
+        await _raise(tx, raised, now)
+    if changed:
+        await tx.rows(UPDATE, rows=[[each.id, *what] for each, what in changed])
+    if lapsed:
+        await tx.rows(LAPSE, ids=lapsed, now=now)
+    models = {cause.model for cause in raised} | {each.cause.model for each, _ in changed}
+    return Unsettled(models | {each.cause.model for each in dropped}, dropped)
+
 
 # The earliest standing cause comes from the index, so that the ten thousandth objection costs what the first did.
 SETTLE: LiteralString = """
@@ -135,60 +197,65 @@ REMOVE f.open_for
 """
 
 
-async def put(tx: Tx, wanted: Mapping[Cause, Demand], standing: Sequence[Standing], now: Instant) -> Unsettled:
-    """Record what is wanted of the causes that the same sources give, and tell what is left to `settle`.
-
-    A model version without an open flag gets one. A cause that was resolved with its flag is settled: it stays.
-    """
-    recorded = {each.cause: each.demand for each in standing if not each.resolved}
-    resolved = {each.cause for each in standing if each.resolved}
-    raised = {cause: what for cause, what in wanted.items() if cause not in recorded and cause not in resolved}
-    changed = {cause: what for cause, what in wanted.items() if recorded.get(cause, what) != what}
-    dropped = [cause for cause in recorded if cause not in wanted]
-    if raised:
-        rows = [{**each._asdict(), **what._asdict(), "uid": str(uuid.uuid4())} for each, what in sorted(raised.items())]
-        await tx.rows(RAISE, rows=rows, now=now)
-    if changed:
-        updates: defaultdict[str, dict[str, list[int]]] = defaultdict(dict)
-        for each, what in changed.items():
-            updates[each.source][f"{each.kind} {each.model}"] = list(what)
-        await tx.rows(UPDATE, sources=[{"key": key, "causes": causes} for key, causes in sorted(updates.items())])
-    return Unsettled({each.model for each in (*raised, *changed, *dropped)}, dropped)
-
-
 async def settle(tx: Tx, unsettled: Unsettled, undecided: Collection[str], now: Instant) -> None:
     """Drop what is no longer wanted, after all that is was put, and bring the flags concerned in line.
 
     A flag none of whose causes is left is resolved as not required, unless its model version is `undecided`.
     """
     if unsettled.dropped:
-        drops: defaultdict[str, list[str]] = defaultdict(list)
-        for each in unsettled.dropped:
-            drops[each.source].append(f"{each.kind} {each.model}")
-        sources = [{"key": key, "causes": causes} for key, causes in sorted(drops.items())]
-        await tx.rows(DROP, sources=sources, now=now)
+        await tx.rows(DROP, ids=[each.id for each in unsettled.dropped], now=now)
     if unsettled.models:
         models, kept = sorted(unsettled.models), sorted(undecided)
         await tx.rows(SETTLE, models=models, undecided=kept, justification=CAUSES_WITHDRAWN, now=now)
 
 
 OF_FLAG: LiteralString = """
-MATCH (f:RetrainingFlag {uid: $uid})-[c:CAUSED_BY]->(source)
-WHERE c.dropped_at IS NULL AND ($kind IS NULL OR c.kind = $kind)
-RETURN collect([source.key, head([(source)-[:FILED_BY]->(u:User) | u.key]), c.kind, c.posts]) AS rows
+MATCH (f:RetrainingFlag {uid: $uid})-[c:CAUSED_BY]->(s)
+WHERE c.dropped_at IS NULL AND coalesce($kind, c.kind) = c.kind
+RETURN collect([c.uid, c.kind, head(labels(s)), s.key, s.version, c.posts, c.due_at, c.recorded_at,
+  head([(s)-[:FILED_BY|REQUESTED_BY]->(u:User) | u.key])]) AS rows
 """
 
 
-class FlagCause(NamedTuple):
-    """A standing cause of a flag, how many posts it concerns and, of an objection, whose it is."""
+class HeldCause(NamedTuple):
+    """A cause of a flag and, where somebody claims something by it, the person."""
 
-    source: str
-    user: str | None
-    kind: CauseKind
-    posts: int
+    cause: FlagCause
+    claimant: str | None
 
 
-async def of_flag(tx: Tx, uid: str, kind: CauseKind | None) -> list[FlagCause]:
-    """The standing causes of a flag, of one kind or of all."""
+async def of_flag(tx: Tx, uid: str, kind: CauseKind | None) -> list[HeldCause]:
+    """The causes that hold a flag open, or held it when it was resolved, of one kind or of all; in no order."""
     rows = (await tx.get(OF_FLAG, uid=uid, kind=kind))["rows"]
-    return [FlagCause(source, user, CauseKind(kind), posts) for source, user, kind, posts in rows]
+    return [HeldCause(_flag_cause(row[:-1]), row[-1]) for row in rows]
+
+
+def _flag_cause(row: Sequence[Any]) -> FlagCause:
+    uid, kind, label, key, version, posts, due_at, recorded_at = row
+    return FlagCause(uid, CauseKind(kind), Source(SourceKind(label), key, version or 0), posts, due_at, recorded_at)
+
+
+PAGE_OF_FLAG: LiteralString = """
+RETURN COUNT {
+    MATCH ()-[c:CAUSED_BY]->()
+    USING INDEX c:CAUSED_BY(standing_for, recorded_at, uid)
+    WHERE c.standing_for = $flag AND c.recorded_at >= -9223372036854775808 AND c.uid >= ''
+      AND coalesce($kind, c.kind) = c.kind
+  } AS total,
+  COLLECT {
+    MATCH ()-[c:CAUSED_BY]->(s)
+    USING INDEX c:CAUSED_BY(standing_for, recorded_at, uid)
+    WHERE c.standing_for = $flag AND c.recorded_at >= $after AND c.uid >= '' AND coalesce($kind, c.kind) = c.kind
+      AND CASE WHEN c.recorded_at = $after THEN c.uid > $uid ELSE true END
+    RETURN [c.uid, c.kind, head(labels(s)), s.key, s.version, c.posts, c.due_at, c.recorded_at]
+    ORDER BY c.standing_for, c.recorded_at, c.uid LIMIT $most
+  } AS rows
+"""
+
+
+async def page_of_flag(tx: Tx, flag: str, kind: CauseKind | None, request: PageRequest) -> Page[FlagCause]:
+    """The causes that hold a flag open, or held it when it was resolved, in the order in which they were recorded."""
+    after, uid = request.after or (ALWAYS, "")
+    row = await tx.get(PAGE_OF_FLAG, flag=flag, kind=kind, after=after, uid=uid, most=request.first + 1)
+    found = [_flag_cause(each) for each in row["rows"]]
+    return page_from(found, lambda cause: (cause.recorded_at, cause.uid), request, row["total"])

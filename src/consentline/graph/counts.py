@@ -9,7 +9,6 @@ from typing import LiteralString, NamedTuple
 
 from consentline.domain.causes import ScopedPosts
 from consentline.domain.datasets import Membership
-from consentline.domain.flags import CauseKind
 from consentline.domain.instants import Instant
 from consentline.domain.judgement import Judgement
 from consentline.domain.tallies import TallyKey, applied, count_at
@@ -124,7 +123,7 @@ async def restrict(
             tuple(fresh),
             ScopedPosts(
                 person=user,
-                kind=CauseKind.OBJECTION,
+                depicting=False,
                 author=user,
                 platform=platform,
                 memberships=tuple(Membership(*each) for each in memberships),

@@ -15,23 +15,26 @@ from consentline.graph.session import Tx
 FIND: LiteralString = """
 UNWIND $uids AS uid
 MATCH (f:RetrainingFlag {uid: uid})
-RETURN collect([f.uid, f.model, f.status, f.resolution, f.raised_at, f.due_at, f.justification, f.replacement]) AS rows
+RETURN collect([f.uid, f.model, f.status, f.resolution, f.raised_at, f.due_at, f.justification, f.replacement,
+  f.acknowledged_at, f.planned_for, f.resolved_at, head([(f)-[:FOLLOWS]->(p:RetrainingFlag) | p.uid]),
+  head([(f)<-[:FOLLOWS]-(n:RetrainingFlag) | n.uid])]) AS rows
 """
 
 
 async def find(tx: Tx, uid: str) -> RetrainingFlag | None:
     """The flag as it stands."""
-    found = await _find_all(tx, [uid])
+    found = await find_all(tx, [uid])
     return found[0] if found else None
 
 
 async def get(tx: Tx, uid: str) -> RetrainingFlag:
     """The flag, which is recorded, as it stands."""
-    (flag,) = await _find_all(tx, [uid])
+    (flag,) = await find_all(tx, [uid])
     return flag
 
 
-async def _find_all(tx: Tx, uids: Sequence[str]) -> list[RetrainingFlag]:
+async def find_all(tx: Tx, uids: Sequence[str]) -> list[RetrainingFlag]:
+    """The flags of these uids that are recorded, as they stand, in no order."""
     return [_flag(row) for row in (await tx.get(FIND, uids=list(uids)))["rows"]]
 
 
@@ -110,7 +113,7 @@ def _after(request: PageRequest) -> dict[str, str | int]:
 
 
 async def _page(tx: Tx, row: Any, request: PageRequest) -> Page[RetrainingFlag]:
-    found = {flag.uid: flag for flag in await _find_all(tx, row["uids"])}
+    found = {flag.uid: flag for flag in await find_all(tx, row["uids"])}
     flags = [found[uid] for uid in row["uids"]]
     return page_from(flags, lambda flag: (flag.raised_at, flag.uid), request, row["total"])
 
@@ -162,7 +165,8 @@ async def resolve(
 
 
 def _flag(row: list[Any]) -> RetrainingFlag:
-    uid, model, status, resolution, raised_at, due_at, justification, replacement = row
+    uid, model, status, resolution, raised_at, due_at, justification, replacement, *life = row
+    acknowledged_at, planned_for, resolved_at, previous, following = life
     return RetrainingFlag(
         uid=uid,
         model_version=model,
@@ -172,4 +176,9 @@ def _flag(row: list[Any]) -> RetrainingFlag:
         due_at=due_at,
         justification=justification,
         replacement=replacement,
+        acknowledged_at=acknowledged_at,
+        planned_for=planned_for,
+        resolved_at=resolved_at,
+        previous=previous,
+        next=following,
     )

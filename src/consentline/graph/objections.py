@@ -6,7 +6,6 @@ from typing import Any, LiteralString
 from consentline.domain.causes import ScopedPosts
 from consentline.domain.consent import ConsentStatus
 from consentline.domain.datasets import Membership
-from consentline.domain.flags import CauseKind
 from consentline.domain.instants import Instant
 from consentline.domain.objections import Objection, ObjectionEvent, ObjectionEventKind, ObjectionStatus
 from consentline.graph.session import Tx
@@ -158,17 +157,17 @@ CALL (u) {
   WITH u WHERE $written
   MATCH (u)<-[a:AUTHORED_BY]-(p:Post)
   WHERE a.until IS NULL AND p.described_at IS NOT NULL
-  RETURN p, 'OBJECTION' AS kind, u.key AS author
+  RETURN p, false AS depicting, u.key AS author
   UNION ALL
   MATCH (u)<-[d:DEPICTS]-(p:Post)-[a:AUTHORED_BY]->(w:User)
   WHERE d.until IS NULL AND a.until IS NULL AND p.described_at IS NOT NULL AND w <> u
-  RETURN p, 'THIRD_PARTY_OBJECTED' AS kind, w.key AS author
+  RETURN p, true AS depicting, w.key AS author
 }
-WITH u, kind, author, p, [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]] AS memberships
+WITH u, depicting, author, p, [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]] AS memberships
 WHERE size(memberships) > 0
-WITH u.key AS person, kind, author, p.platform AS platform, memberships, count(*) AS posts,
+WITH u.key AS person, depicting, author, p.platform AS platform, memberships, count(*) AS posts,
      CASE WHEN $named THEN collect(p.key) ELSE [] END AS keys
-RETURN collect([person, kind, author, platform, memberships, posts, keys]) AS rows
+RETURN collect([person, depicting, author, platform, memberships, posts, keys]) AS rows
 """
 
 
@@ -183,14 +182,14 @@ async def scoped_posts(
     return [
         ScopedPosts(
             person=person,
-            kind=CauseKind(kind),
+            depicting=depicting,
             author=author,
             platform=platform,
             memberships=tuple(Membership(*each) for each in memberships),
             posts=posts,
             keys=tuple(keys),
         )
-        for person, kind, author, platform, memberships, posts, keys in rows
+        for person, depicting, author, platform, memberships, posts, keys in rows
     ]
 
 

@@ -3,17 +3,15 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
-from consentline.domain.causes import CauseFinder, ScopedPosts
+from consentline.domain.causes import CauseFinder, ScopedPosts, claim_of
 from consentline.domain.flags import CauseKind, RetrainingFlag
 from consentline.domain.lineage import Lineage
-from consentline.domain.objections import ObjectionStatus
 from consentline.domain.replacement import Offence, offences
 from consentline.graph import causes, objections, posts, upper, violations
-from consentline.graph.causes import FlagCause
+from consentline.graph.causes import HeldCause
 from consentline.graph.session import Tx
 from consentline.usecases.service import Service
 from consentline.usecases.violations import violating, violating_of, violating_posts
@@ -33,54 +31,57 @@ async def affected_post_count(service: Service, flag: RetrainingFlag, kind: Caus
     async def work(tx: Tx) -> int:
         found = await causes.of_flag(tx, flag.uid, kind)
         runs = _runs(found)
-        of_objections = [cause for cause in found if cause.kind is not CauseKind.VIOLATION]
+        of_objections = [each for each in found if each.cause.kind is not CauseKind.VIOLATION]
         if not runs and _adds_up(of_objections):
-            return sum(cause.posts for cause in of_objections)
+            return sum(each.cause.posts for each in of_objections)
         lineage = await service.lineages.at((await upper.now(tx)).revision)
         groups = await _affected_groups(tx, lineage, flag, of_objections)
         affected = {key for group in groups for key in group.keys}
-        match [cause for cause in found if cause.kind is CauseKind.VIOLATION]:
+        match [each.cause for each in found if each.cause.kind is CauseKind.VIOLATION]:
             case []:
                 return len(affected)
             case [single]:
-                return len(affected) + single.posts - await violating_of(tx, lineage, single.source, affected)
+                return len(affected) + single.posts - await violating_of(tx, lineage, single.source.key, affected)
             case _:
                 return len(affected | await violating_posts(service, lineage, runs))
 
     return await service.graph.read(work)
 
 
-def _adds_up(found: Sequence[FlagCause]) -> bool:
-    by_person = Counter(cause.user for cause in found)
-    return all(cause.kind is CauseKind.OBJECTION and by_person[cause.user] == 1 for cause in found)
+def _adds_up(found: Sequence[HeldCause]) -> bool:
+    by_person = Counter(each.claimant for each in found)
+    return all(each.cause.kind is CauseKind.OBJECTION and by_person[each.claimant] == 1 for each in found)
 
 
-def _runs(found: Sequence[FlagCause]) -> list[str]:
-    return sorted(cause.source for cause in found if cause.kind is CauseKind.VIOLATION)
+def _runs(found: Sequence[HeldCause]) -> list[str]:
+    return sorted(each.cause.source.key for each in found if each.cause.kind is CauseKind.VIOLATION)
 
 
 async def _affected_groups(
-    tx: Tx, lineage: Lineage, flag: RetrainingFlag, found: Sequence[FlagCause]
+    tx: Tx, lineage: Lineage, flag: RetrainingFlag, found: Sequence[HeldCause]
 ) -> list[ScopedPosts]:
     """The posts that causes by objection concern, named, in groups; the same post may be in several."""
-    people = sorted({cause.user for cause in found if cause.user is not None})
+    people = sorted({each.claimant for each in found if each.claimant is not None})
     if not people:
         return []
-    # A standing cause counts as it did when it was recorded, also on a flag that was resolved before the objection was.
-    filed = {each.key: replace(each, status=ObjectionStatus.PENDING) for each in await objections.of_people(tx, people)}
+    # A cause counts as it did when it was recorded, also on a flag that was resolved before the objection was.
+    claims = {claim.source: claim for claim in map(claim_of, await objections.of_people(tx, people))}
     scoped = await objections.scoped_posts(tx, people, named=True)
     finder = CauseFinder(lineage, await posts.person_facts(tx, sorted({group.author for group in scoped})))
     return [
         group
         for group in scoped
-        for cause in found
-        if group.kind is cause.kind and flag.model_version in finder.models(filed[cause.source], group)
+        for cause, _ in found
+        if (claim := claims.get(cause.source)) is not None
+        and group.kind(claim) is cause.kind
+        and flag.model_version in finder.models(claim, group)
     ]
 
 
 async def offences_by_objection(tx: Tx, lineage: Lineage, flag: RetrainingFlag, replacement: str) -> list[Offence]:
     """Posts of the flag's causes by objection that stand against the replacement, some of them."""
-    found = [cause for cause in await causes.of_flag(tx, flag.uid, None) if cause.kind is not CauseKind.VIOLATION]
+    held = await causes.of_flag(tx, flag.uid, None)
+    found = [each for each in held if each.cause.kind is not CauseKind.VIOLATION]
     groups = await _affected_groups(tx, lineage, flag, found)
     memberships = {key: group.memberships for group in groups for key in group.keys}
     keys = sorted(memberships)

@@ -7,15 +7,14 @@ flags never depend on the order in which the facts were recorded.
 
 from collections.abc import Collection, Sequence
 
-from consentline.domain.causes import CauseFinder, ScopedPosts
+from consentline.domain.causes import CauseFinder, ScopedPosts, live_claims
 from consentline.domain.clock import due_at
-from consentline.domain.flags import CauseKind
+from consentline.domain.flags import Cause, CauseKind, Source, SourceKind
 from consentline.domain.instants import Instant
 from consentline.domain.lineage import Lineage
-from consentline.domain.objections import STOPPING
 from consentline.domain.violations import models_tainted
 from consentline.graph import causes, objections, posts, upper, violations
-from consentline.graph.causes import Cause, Demand, Unsettled
+from consentline.graph.causes import Demand, Unsettled
 from consentline.graph.session import Tx
 from consentline.usecases import events
 from consentline.usecases.service import Service
@@ -57,13 +56,9 @@ async def reconcile(
     unsettled = Unsettled(set(), [])
     ordered = sorted(people)
     for begin in range(0, len(ordered), _PEOPLE_AT_ONCE):
-        found = await _put_of_people(tx, lineage, ordered[begin : begin + _PEOPLE_AT_ONCE], now, scoped)
-        unsettled.models.update(found.models)
-        unsettled.dropped.extend(found.dropped)
+        unsettled.update(await _put_of_people(tx, lineage, ordered[begin : begin + _PEOPLE_AT_ONCE], now, scoped))
     if runs:
-        found = await _put_of_runs(tx, service, lineage, runs, now)
-        unsettled.models.update(found.models)
-        unsettled.dropped.extend(found.dropped)
+        unsettled.update(await _put_of_runs(tx, service, lineage, runs, now))
     changed = frozenset(unsettled.models)
     unsettled.models.update(*(models_tainted(lineage, run) for run in counted))
     undecided = set[str]()
@@ -77,27 +72,27 @@ async def _put_of_people(
     tx: Tx, lineage: Lineage, people: list[str], now: Instant, scoped: Sequence[ScopedPosts] | None
 ) -> Unsettled:
     filed = await objections.of_people(tx, people)
-    standing = await causes.of_objections(tx, [objection.key for objection in filed])
-    live = [objection for objection in filed if objection.status in STOPPING]
+    standing = await causes.of_sources(tx, [Source(SourceKind.OBJECTION, objection.key) for objection in filed])
+    claims = live_claims(filed)
     if scoped is None:
-        scoped = await objections.scoped_posts(tx, sorted({objection.user for objection in live}))
+        scoped = await objections.scoped_posts(tx, sorted({claim.person for claim in claims}))
     finder = CauseFinder(lineage, await posts.person_facts(tx, sorted({group.author for group in scoped})))
     wanted = {
-        Cause(model, objection.key, kind): Demand(count, objection.deadline)
-        for objection in live
-        for (model, kind), count in finder.causes(objection, scoped).items()
+        Cause(model, claim.source, kind): Demand(count, claim.deadline)
+        for claim in claims
+        for (model, kind), count in finder.causes(claim, scoped).items()
     }
     return await causes.put(tx, wanted, standing, now)
 
 
 async def _put_of_runs(tx: Tx, service: Service, lineage: Lineage, runs: Collection[str], now: Instant) -> Unsettled:
     """A cause is due one month after it was first recorded, by the statutory clock without a person's jurisdiction."""
-    standing = await causes.of_runs(tx, runs)
+    standing = await causes.of_sources(tx, [Source(SourceKind.TRAINING_RUN, run) for run in runs])
     due = {each.cause: each.demand.due_at for each in standing}
     first_due = due_at(now, None, service.establishment)
     wanted: dict[Cause, Demand] = {}
     for run, state in (await violations.of_runs(tx, runs)).items():
         for model in models_tainted(lineage, run) if state.violations else ():
-            cause = Cause(model, run, CauseKind.VIOLATION)
+            cause = Cause(model, Source(SourceKind.TRAINING_RUN, run), CauseKind.VIOLATION)
             wanted[cause] = Demand(state.violations, due.get(cause, first_due))
     return await causes.put(tx, wanted, standing, now)

@@ -4,6 +4,7 @@ from consentline.domain.errors import NotFoundError, StateError
 from consentline.domain.events import EventKind
 from consentline.domain.flags import (
     CauseKind,
+    FlagCause,
     FlagResolution,
     FlagStatus,
     RetrainingFlag,
@@ -34,6 +35,7 @@ __all__ = [
     "affected_post_count",
     "cause_count",
     "find_flag",
+    "list_causes",
     "list_flags",
     "list_flags_of_objection",
     "reconcile_everyone",
@@ -181,6 +183,11 @@ def _check_clean(replacement: str, found: list[Offence]) -> None:
             code="REPLACEMENT_NOT_CLEAN",
             path=("replacement",),
         )
+
+
+async def list_causes(service: Service, uid: str, kind: CauseKind | None, request: PageRequest) -> Page[FlagCause]:
+    """What holds the flag open, or held it when it was resolved, in the order in which it was recorded."""
+    return await service.graph.read(lambda tx: causes.page_of_flag(tx, uid, kind, request))
 
 
 async def cause_count(service: Service, uid: str, kind: CauseKind | None) -> int:

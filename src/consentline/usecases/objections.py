@@ -1,5 +1,6 @@
 """Objections: filed, withdrawn, decided, read. Restriction takes hold in the transaction that records them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from consentline.domain.access import Role
@@ -205,6 +206,11 @@ async def withdraw_objection(service: Service, key: str, *, by: str = Role.SERVI
 async def find_objection(service: Service, key: str) -> Objection | None:
     """The objection as it stands."""
     return await service.graph.read(lambda tx: objections.find(tx, key))
+
+
+async def find_objections(service: Service, keys: Sequence[str]) -> dict[str, Objection]:
+    """The objections as they stand, in one statement; what is not recorded is absent."""
+    return {each.key: each for each in await service.graph.read(lambda tx: objections.find_all(tx, keys))}
 
 
 async def list_objections(

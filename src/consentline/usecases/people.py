@@ -1,5 +1,6 @@
 """People as they stand, their posts and their objections."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -23,13 +24,21 @@ class User:
 
 async def find_user(service: Service, key: str) -> User | None:
     """The person as known now; None when nothing names them."""
+    return (await find_users(service, [key])).get(key)
 
-    async def work(tx: Tx) -> User | None:
-        facts = (await posts.person_facts(tx, [key])).get(key)
-        if facts is None:
-            return None
+
+async def find_users(service: Service, keys: Sequence[str]) -> dict[str, User]:
+    """The people as known now, in two statements; whom nothing names is absent."""
+
+    async def work(tx: Tx) -> dict[str, User]:
+        facts = await posts.person_facts(tx, keys)
+        if not facts:
+            return {}
         now = (await upper.now(tx)).instant
-        return User(key, jurisdiction_at(facts, now, now), adult_from_at(facts, now, now))
+        return {
+            key: User(key, jurisdiction_at(each, now, now), adult_from_at(each, now, now))
+            for key, each in facts.items()
+        }
 
     return await service.graph.read(work)
 

@@ -18,6 +18,7 @@ from consentline.gql.arguments import AI_TRAINING, After, At, First, Purpose
 from consentline.gql.context import Context, Info
 from consentline.gql.ids import NodeId, NodeKind
 from consentline.gql.scalars import DateTime, instant, instant_or_none
+from consentline.gql.types.causes import FlagCause, list_causes
 from consentline.gql.types.eligibility import ReasonCount, reason_counts
 from consentline.gql.types.node import Node
 from consentline.gql.types.paging import Connection, connect
@@ -384,6 +385,41 @@ class RetrainingFlag(Node):
         """The replacement."""
         return None if self.value.replacement is None else model_version(self.lineage, self.value.replacement)
 
+    @strawberry.field(description="When somebody took it up; null when nobody said so.")
+    def acknowledged_at(self) -> DateTime | None:
+        """The acknowledgement's recorded time."""
+        return instant_or_none(self.value.acknowledged_at)
+
+    @strawberry.field(description="When the retraining is planned for, as last said; null while it is not planned.")
+    def planned_for(self) -> DateTime | None:
+        """The plan."""
+        return instant_or_none(self.value.planned_for)
+
+    @strawberry.field(description="When it was resolved; null until it is.")
+    def resolved_at(self) -> DateTime | None:
+        """The resolution's recorded time."""
+        return instant_or_none(self.value.resolved_at)
+
+    @strawberry.field(description="The flag of the same model version that was resolved before this one was raised.")
+    async def previous(self, info: Info) -> "RetrainingFlag | None":
+        """The flag before."""
+        return await _other_flag(info.context, self.value.previous)
+
+    @strawberry.field(description="The flag that a new cause raised after this one was resolved.")
+    async def next(self, info: Info) -> "RetrainingFlag | None":
+        """The flag after."""
+        return await _other_flag(info.context, self.value.next)
+
+    @strawberry.field(
+        description="Its causes, in the order in which they were recorded: what holds it open, or held it when it was"
+        " resolved. What fell away before is not among them."
+    )
+    async def causes(
+        self, info: Info, kind: CauseFilter = None, first: First = 50, after: After = None
+    ) -> Connection[FlagCause]:
+        """A page of its causes."""
+        return await list_causes(info.context, self.value.uid, kind, first, after)
+
 
 def dataset_version(known: Lineage, ref: VersionRef) -> DatasetVersion:
     """The view of a version that the lineage knows."""
@@ -422,6 +458,11 @@ def upper_node(known: Lineage, node: lineage.Node) -> Node | None:
             return Feature(lineage=known, key=node.key)
         case Kind.POST:
             return None
+
+
+async def _other_flag(context: Context, uid: str | None) -> RetrainingFlag | None:
+    flag = None if uid is None else await flag_cases.find_flag(context.service, uid)
+    return None if flag is None else await flag_view(context, flag)
 
 
 async def flag_view(context: Context, flag: flags.RetrainingFlag) -> RetrainingFlag:
