@@ -146,7 +146,7 @@ def only_error(answer: dict[str, Any]) -> tuple[str, str, list[str | int]]:
     return error["extensions"]["code"], error["message"], error["path"]
 
 
-def pages(api: Api, query: str, variables: dict[str, Any], *fields: str, role: str = "admin") -> list[list[Any]]:
+def pages(api: Api, query: str, variables: dict[str, Any], *fields: str | int, role: str = "admin") -> list[list[Any]]:
     """The nodes of every page of the connection at `fields`, each page asked for after the end of the one before.
 
     The query takes `$after`. Asserts what is true of every list: the same total, and ends that say so.

@@ -88,7 +88,7 @@ CREATE (o)-[:BECAME]->(:Transition {status: o.status, at: $t + i, recorded_at: $
 WITH o, i
 MATCH (f:RetrainingFlag {uid: 'flag:m:' + i / 10 % 20})
 CREATE (f)-[:CAUSED_BY {
-  kind: 'OBJECTION', posts: 1, due_at: o.due_at, recorded_at: $t + i, standing_for: f.uid}]->(o)
+  uid: o.key, kind: 'OBJECTION', posts: 1, due_at: o.due_at, recorded_at: $t + i, standing_for: f.uid}]->(o)
 """
 
 SHARDS: LiteralString = """
@@ -190,7 +190,8 @@ CREATE (u)<-[:FILED_BY]-(o:Objection {
   recorded_at: $t - 200, due_at: $t, decided_at: $t - 10, grounds: 'ground ' + i % 7})
 WITH o
 MATCH (f:RetrainingFlag)
-CREATE (f)-[:CAUSED_BY {kind: 'OBJECTION', posts: 1, due_at: $t, recorded_at: $t, standing_for: f.uid}]->(o)
+CREATE (f)-[:CAUSED_BY {
+  uid: o.key, kind: 'OBJECTION', posts: 1, due_at: $t, recorded_at: $t, standing_for: f.uid}]->(o)
 """
 
 FORGET_PLANS: LiteralString = "CALL db.prepareForReplanning(300)"

@@ -110,6 +110,8 @@ async def ask(caller: Caller) -> None:
     await call("list_flags_of_objection", flags.list_flags_of_objection, "objection:user10", PAGE)
     flag = await call("find_flag", flags.find_flag, "flag:m:0")
     await call("cause_count", flags.cause_count, "flag:m:0", CauseKind.OBJECTION)
+    await call("list_causes", flags.list_causes, "flag:m:0", None, PAGE)
+    await call("list_causes(OBJECTION)", flags.list_causes, "flag:m:0", CauseKind.OBJECTION, PAGE)
     await call("affected_post_count(flag)", flags.affected_post_count, flag, None)
     await call("contains", datasets.contains, (await caller.service.lineage()).versions[VersionRef(BIG, 900)], "post7")
     for added in (True, False):
@@ -263,6 +265,23 @@ async def train(caller: Caller) -> None:
     await call("acknowledge", flags.acknowledge, uid)
     await call("schedule", flags.schedule, uid, micros("2099-01-01T00:00:00Z"))
     await call("resolve", flags.resolve, uid, FlagResolution.NOT_REQUIRED, replacement=None, justification="none")
+    await resolve_and_withdraw(caller)
+
+
+async def resolve_and_withdraw(caller: Caller) -> None:
+    """A cause that falls away after its flag was resolved."""
+    call, service, size = caller.call, caller.service, caller.size
+    key, version = f"{size}-lapsing", f"lapsing:{size}"
+    await datasets.register_version(
+        service, datasets.RegisterVersion(key, Coverage.COMPLETE, posts=(f"{size}-author:5",))
+    )
+    await training.record_training(
+        service, training.RecordTraining(key, (VersionRef(key, 1),), T0, model="lapsing", version=size)
+    )
+    await objections.file_objection(service, objections.FileObjection(key, f"{size}-author", T0))
+    (flag,) = (await flags.list_flags(service, None, version, PAGE)).items
+    await flags.resolve(service, flag.uid, FlagResolution.NOT_REQUIRED, replacement=None, justification="none")
+    await call("withdraw_objection(of a resolved flag)", objections.withdraw_objection, key)
 
 
 async def pass_the_gate(caller: Caller) -> None:

@@ -79,6 +79,8 @@ GROWS_WITH = {
     "coverage": "the people whom the policy governs, all of whom it counts",
     "list_objections(UPHELD)": "the objections that its total counts",
     "cause_count": "the causes that it counts",
+    "list_causes": "the causes that its total counts",
+    "list_causes(OBJECTION)": "the causes that its total counts",
     "affected_post_count(flag)": "the causes whose posts it counts",
 }
 """What an operation's cost is proportional to, where that grows by its nature; every other one must cost the same."""
