@@ -5,7 +5,7 @@ known by their keys only; and *other* ones, about which something changed, that 
 corrected. Facts about the first two lie in the page; those of the others are read with `graph/posts.facts`.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, LiteralString, NamedTuple
 
@@ -43,7 +43,7 @@ class People:
     def __init__(self) -> None:
         self._known: dict[str, PersonFacts] = {}
 
-    async def facts(self, tx: Tx, keys: Collection[str]) -> dict[str, PersonFacts]:
+    async def facts(self, tx: Tx, keys: Sequence[str]) -> dict[str, PersonFacts]:
         """Everything recorded of the people, by key."""
         known = {key: self._known[key] for key in keys if key in self._known}
         missing = [key for key in keys if key not in known]
@@ -225,6 +225,6 @@ async def _page(tx: Tx, people: People, groups: list[list[Any]]) -> PostPage:
     page.bare = list({key: None for group in groups for key in group[2]})
     others = sorted({key for group in groups for key in group[3]})
     for begin in range(0, len(others), _OTHERS_AT_ONCE):
-        found = await posts.facts(tx, others[begin : begin + _OTHERS_AT_ONCE])
+        found = await posts.facts(tx, others[begin : begin + _OTHERS_AT_ONCE], people.facts)
         page.others += found.values()
     return page

@@ -1,9 +1,9 @@
 """Posts and the people tied to them, read with every fact and both its times."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeAlias
 
 from consentline.domain.consent import Consent, ConsentFact, ServedNotice
 from consentline.domain.datasets import Membership
@@ -12,6 +12,7 @@ from consentline.domain.objections import ObjectionFacts, ObjectionStatus, Trans
 from consentline.domain.paging import Page, PageRequest, page_from
 from consentline.domain.people import Dated, PersonFacts
 from consentline.domain.posts import Description, Link, PostFacts, PostKind, Visibility
+from consentline.graph.facts import Rows
 from consentline.graph.session import Tx
 from consentline.graph.upper import Now
 
@@ -75,50 +76,55 @@ async def for_usage(tx: Tx, post: str) -> PostForUsage:
     )
 
 
+# One row for all: the driver's cost is per record.
 FACTS: LiteralString = """
 UNWIND $posts AS key
 MATCH (p:Post {key: key})
-RETURN
-  p.key AS key,
-  [p.platform, p.kind, p.published_at, p.visibility, p.described_at] AS post,
-  p.special_category AS special_category,
-  [(p)-[:CHANGED]->(c:PostChange) | [c.field, c.value, c.valid_from, c.recorded_at]] AS changes,
-  [(p)-[a:AUTHORED_BY]->(u:User) | [u.key, a.recorded_at, a.until]] AS authors,
-  [(p)-[d:DEPICTS]->(u:User) | [u.key, d.recorded_at, d.until]] AS depicted
+RETURN collect([
+  p.key,
+  [p.platform, p.kind, p.published_at, p.visibility, p.described_at],
+  p.special_category,
+  [(p)-[:CHANGED]->(c:PostChange) | [c.field, c.value, c.valid_from, c.recorded_at]],
+  [(p)-[a:AUTHORED_BY]->(u:User) | [u.key, a.recorded_at, a.until]],
+  [(p)-[d:DEPICTS]->(u:User) | [u.key, d.recorded_at, d.until]]
+]) AS rows
 """
 
 PEOPLE: LiteralString = """
 UNWIND $people AS key
 MATCH (u:User {key: key})
-RETURN
-  u.key AS key,
-  [(u)-[:KNOWN]->(f:UserFact) | [f.field, f.value, f.valid_from, f.recorded_at]] AS facts,
+RETURN collect([
+  u.key,
+  [(u)-[:KNOWN]->(f:UserFact) | [f.field, f.value, f.valid_from, f.recorded_at]],
   [(u)-[:SAID]->(s:ConsentState) WHERE s.objection IS NULL
-    | [s.purpose, s.status, s.valid_from, s.recorded_at]] AS consents,
+    | [s.purpose, s.status, s.valid_from, s.recorded_at]],
   [(u)-[s:SERVED]->(n:Notice) WHERE n.described_at IS NOT NULL
     | [n.purpose, s.served_at, CASE WHEN n.described_at > s.recorded_at THEN n.described_at ELSE s.recorded_at END,
-       s.seen_at]] AS notices,
+       s.seen_at]],
   [(u)<-[:FILED_BY]-(o:Objection) | [o.key, o.purposes, o.platforms, o.received_at, o.recorded_at,
-    [(o)-[:BECAME]->(t:Transition) | [t.status, t.at, t.recorded_at, t.grounds]]]] AS objections
+    [(o)-[:BECAME]->(t:Transition) | [t.status, t.at, t.recorded_at, t.grounds]]]]
+]) AS rows
 """
-
-
-async def facts(tx: Tx, posts: Sequence[str]) -> dict[str, PostFacts]:
-    """Everything recorded of the posts, their authors and the people whom they depict; unrecorded keys are absent.
-
-    Two statements, however many posts.
-    """
-    rows = await tx.rows(FACTS, posts=list(posts))
-    keys = sorted({link[0] for row in rows for link in (*row["authors"], *row["depicted"])})
-    people = await person_facts(tx, keys)
-    return {row["key"]: _post_facts(row, people) for row in rows}
 
 
 async def person_facts(tx: Tx, keys: Sequence[str]) -> dict[str, PersonFacts]:
     """Everything recorded of the people; unrecorded keys are absent."""
     if not keys:
         return {}
-    return {row["key"]: _person(row) for row in await tx.rows(PEOPLE, people=list(keys))}
+    return {row[0]: _person(row) for row in (await tx.get(PEOPLE, people=Rows(keys)))["rows"]}
+
+
+ReadPeople: TypeAlias = Callable[[Tx, Sequence[str]], Awaitable[Mapping[str, PersonFacts]]]
+
+
+async def facts(tx: Tx, posts: Sequence[str], people: ReadPeople = person_facts) -> dict[str, PostFacts]:
+    """Everything recorded of the posts, their authors and the people whom they depict; unrecorded keys are absent.
+
+    Two statements, however many posts; `people` tells what is known of people.
+    """
+    rows = (await tx.get(FACTS, posts=Rows(posts)))["rows"]
+    known = await people(tx, sorted({link[0] for *_, authors, depicted in rows for link in (*authors, *depicted)}))
+    return {row[0]: _post_facts(row, known) for row in rows}
 
 
 async def person(tx: Tx, key: str) -> PersonFacts:
@@ -174,42 +180,48 @@ def _description(row: list[Any]) -> Description | None:
     return Description(platform, PostKind(kind), published_at, Visibility(visibility), described_at)
 
 
-def _post_facts(row: Any, people: dict[str, PersonFacts]) -> PostFacts:
-    changes = row["changes"]
-    description = _description(row["post"])
+def _post_facts(row: list[Any], people: Mapping[str, PersonFacts]) -> PostFacts:
+    key, described, special_category, changes, authors, depicted = row
+    description = _description(described)
     special = [Dated(bool(each[1]), each[3], each[3]) for each in changes if each[0] == "special_category"]
-    if description is not None and row["special_category"] is not None:
-        special.append(Dated(row["special_category"], description.recorded_at, description.recorded_at))
+    if description is not None and special_category is not None:
+        special.append(Dated(special_category, description.recorded_at, description.recorded_at))
     return PostFacts(
-        key=row["key"],
+        key=key,
         description=description,
-        authors=tuple(Link(people[key], recorded_at, until) for key, recorded_at, until in row["authors"]),
-        depicted=tuple(Link(people[key], recorded_at, until) for key, recorded_at, until in row["depicted"]),
+        authors=tuple(Link(people[author], recorded_at, until) for author, recorded_at, until in authors),
+        depicted=tuple(Link(people[person], recorded_at, until) for person, recorded_at, until in depicted),
         visibilities=tuple(Dated(Visibility(each[1]), each[2], each[3]) for each in changes if each[0] == "visibility"),
         deletions=tuple(Dated(None, each[2], each[3]) for each in changes if each[0] == "deleted"),
         special_category=tuple(special),
     )
 
 
-def _person(row: Any) -> PersonFacts:
+def _person(row: list[Any]) -> PersonFacts:
+    key, facts, consents, notices, objections = row
     return PersonFacts(
-        key=row["key"],
-        jurisdictions=_dated([fact[1:] for fact in row["facts"] if fact[0] == "jurisdiction"]),
+        key=key,
+        jurisdictions=_dated([fact[1:] for fact in facts if fact[0] == "jurisdiction"]),
         adult_from=tuple(
             Dated(None if value is None else date.fromisoformat(value), valid_from, recorded_at)
-            for field, value, valid_from, recorded_at in row["facts"]
+            for field, value, valid_from, recorded_at in facts
             if field == "adult_from"
         ),
         objections=tuple(
             ObjectionFacts(
-                key, tuple(purposes), tuple(platforms), received_at, recorded_at, tuple(map(_transition, transitions))
+                objection,
+                tuple(purposes),
+                tuple(platforms),
+                received_at,
+                recorded_at,
+                tuple(map(_transition, transitions)),
             )
-            for key, purposes, platforms, received_at, recorded_at, transitions in row["objections"]
+            for objection, purposes, platforms, received_at, recorded_at, transitions in objections
         ),
-        notices=tuple(ServedNotice(*each) for each in row["notices"]),
+        notices=tuple(ServedNotice(*each) for each in notices),
         consents=tuple(
             ConsentFact(purpose, Consent(status), valid_from, recorded_at)
-            for purpose, status, valid_from, recorded_at in row["consents"]
+            for purpose, status, valid_from, recorded_at in consents
         ),
     )
 
