@@ -2,7 +2,7 @@
 
 Every fact about a member calls `settle` in its own transaction (see `usecases/rejudging.py`), so a count is exact
 without evaluating anybody. What changes by time alone, or by a new policy, is judged again by `refresh`, outside any
-lock but for the posts whose judgement did change. See design.md, "Guard nodes", and decisions/0007.
+lock but for the posts whose judgement did change. See design.md, "Guard nodes", and decisions/0008.
 """
 
 from collections.abc import Collection, Sequence
