@@ -218,8 +218,6 @@ def test_any_key_may_be_asked_about(story: Api, key: str) -> None:
 
 
 NOT_IMPLEMENTED = {
-    'mutation { requestErasure(input: {key: "e", user: "u", receivedAt: "2026-01-01T00:00:00Z"})'
-    " { affectedPostCount } }": "requestErasure",
     "subscription { retrainingFlagChanged { id } }": "retrainingFlagChanged",
     "subscription { objectionChanged { id } }": "objectionChanged",
 }

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from consentline.domain.datasets import Coverage, DatasetVersion, Selection, VersionRef
+from consentline.domain.erasures import Erasure
 from consentline.domain.instants import Instant
 from consentline.domain.objections import Objection
 from consentline.domain.training import DerivationKind, ModelVersion, TrainingRun
-from consentline.usecases import datasets, members, objections, training
+from consentline.usecases import datasets, erasures, members, objections, training
 from consentline.usecases.ingest import ingest
 from consentline.usecases.service import Service
 from tests.oracle import micros
@@ -138,3 +139,7 @@ async def decide(
     service: Service, key: str = "o", *, uphold: bool, grounds: str | None = None, decided_at: Instant | None = None
 ) -> Objection:
     return await objections.decide_objection(service, key, uphold=uphold, grounds=grounds, decided_at=decided_at)
+
+
+async def ask_erasure(service: Service, key: str = "e", user: str = "ana", received_at: Instant = RECEIVED) -> Erasure:
+    return await erasures.request_erasure(service, erasures.RequestErasure(key, user, received_at))

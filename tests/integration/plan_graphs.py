@@ -199,7 +199,7 @@ NEW_REVISION: LiteralString = """
 MATCH (r:Revision) SET r.value = randomUUID(), r.first_recorded_at = coalesce(r.first_recorded_at, $t)
 """
 
-SUBJECTS = {"heavy": 2_000, "typical": 100, "fresh": 300, "buildable": 100}
+SUBJECTS = {"heavy": 2_000, "typical": 100, "leaving": 500, "fresh": 300, "buildable": 100}
 SIZES = ("small", "large")
 
 

@@ -24,6 +24,7 @@ from consentline.usecases import (
     consent,
     counts,
     datasets,
+    erasures,
     facts,
     flags,
     gate,
@@ -150,6 +151,7 @@ async def report(caller: Caller) -> None:
 async def tell(caller: Caller) -> None:
     """Every write, each by or about what is there once for either size."""
     await object_to_use(caller)
+    await erase(caller)
     await record_rules_and_people(caller)
     await record_posts(caller)
     await register_versions(caller)
@@ -168,6 +170,14 @@ async def object_to_use(caller: Caller) -> None:
     await call("decide_objection", objections.decide_objection, heavy, **decided)
     await call("file_objection(100 posts)", objections.file_objection, objections.FileObjection(few, few, received))
     await call("withdraw_objection", objections.withdraw_objection, few)
+
+
+async def erase(caller: Caller) -> None:
+    call, leaving = caller.call, f"{caller.size}-leaving"
+    request = erasures.RequestErasure(leaving, leaving, micros("2026-11-01T00:00:00Z"))
+    erasure = await call("request_erasure", erasures.request_erasure, request)
+    await call("find_erasure", erasures.find_erasure, leaving)
+    await call("affected_post_count(erasure)", erasures.affected_post_count, erasure)
 
 
 AT = "2026-02-01T00:00:00Z"

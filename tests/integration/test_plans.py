@@ -26,7 +26,8 @@ RATIO = 1.05
 GROWING = frozenset({
     "User", "UserFact", "KNOWN", "ConsentState", "SAID", "SERVED",
     "Post", "PostChange", "CHANGED", "AUTHORED_BY", "DEPICTS", "Shard", "HAS_SHARD", "IN_SHARD",
-    "Objection", "FILED_BY", "Transition", "BECAME", "RetrainingFlag", "FLAGS", "CAUSED_BY", "Event", "TELLS_OF",
+    "Objection", "FILED_BY", "Erasure", "REQUESTED_BY", "Transition", "BECAME", "RetrainingFlag", "FLAGS", "CAUSED_BY",
+    "Event", "TELLS_OF",
 })
 # fmt: on
 """Labels and relationship types of which no statement may read all; the upper graph's own are loaded whole."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from consentline.domain.consent import Consent, first_served, last_said
+from consentline.domain.erasures import ERASED, ErasureStatus
 from consentline.domain.instants import DAY, Instant, utc_day
 from consentline.domain.objections import ObjectionStatus
 from consentline.domain.people import PersonFacts, adult_from_at, jurisdiction_at
@@ -79,6 +80,7 @@ def evaluate(
         found.update(_of_the_post(post, description, question))
         found.update(_of_age(author, description, question))
         found.update(_of_objections(author, description.platform, question))
+        found.update(_of_erasures(author, question))
         jurisdiction = jurisdiction_at(author, at, known_at)
         policy = governing(policies, jurisdiction, purpose, at, known_at)
         if policy is not None:
@@ -131,6 +133,15 @@ def _of_objections(person: PersonFacts, platform: str, question: _Question) -> I
                 yield Reason.OBJECTED
 
 
+def _of_erasures(person: PersonFacts, question: _Question) -> Iterator[Reason]:
+    for erasure in person.erasures:
+        status = erasure.status_at(question.at, question.known_at)
+        if status is ErasureStatus.REQUESTED:
+            yield Reason.ERASURE_PENDING
+        elif status in ERASED:
+            yield Reason.ERASED
+
+
 def _of_the_policy(
     policy: Policy, description: Description, author: PersonFacts, question: _Question
 ) -> Iterator[Reason]:
@@ -156,7 +167,7 @@ def _of_the_policy(
 
 def _of_depicted(people: Iterable[PersonFacts], description: Description, question: _Question) -> Iterator[Reason]:
     for person in people:
-        if any(_of_objections(person, description.platform, question)):
+        if any(_of_objections(person, description.platform, question)) or any(_of_erasures(person, question)):
             yield Reason.THIRD_PARTY_OBJECTED
         ages = set(_of_age(person, description, question))
         if ages & {Reason.MINOR_AT_PUBLICATION, Reason.MINOR_NOW}:

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from consentline.domain.codes import is_jurisdiction
 from consentline.domain.consent import ConsentFact, ServedNotice
+from consentline.domain.erasures import ErasureFacts
 from consentline.domain.instants import Instant
 from consentline.domain.objections import ObjectionFacts
 
@@ -30,6 +31,7 @@ class PersonFacts:
     jurisdictions: tuple[Dated[str | None], ...] = ()
     adult_from: tuple[Dated[date | None], ...] = ()
     objections: tuple[ObjectionFacts, ...] = ()
+    erasures: tuple[ErasureFacts, ...] = ()
     notices: tuple[ServedNotice, ...] = ()
     consents: tuple[ConsentFact, ...] = ()
 

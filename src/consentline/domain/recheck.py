@@ -32,6 +32,7 @@ def _moments(post: PostFacts, policies: Iterable[Policy], purpose: str, after: I
     yield from (fact.valid_from for fact in post.visibilities if fact.valid_from > description.published_at)
     yield from _of_age(author, after)
     yield from _of_objections(author, purpose, description.platform)
+    yield from _of_erasures(author)
     yield from (fact.valid_from for fact in author.jurisdictions)
     rules = _rules(author, policies, purpose, after)
     for policy in rules:
@@ -43,6 +44,7 @@ def _moments(post: PostFacts, policies: Iterable[Policy], purpose: str, after: I
         for person in post.depicted_others(EVER):
             yield from _of_age(person, after)
             yield from _of_objections(person, purpose, description.platform)
+            yield from _of_erasures(person)
 
 
 def _rules(author: PersonFacts, policies: Iterable[Policy], purpose: str, after: Instant) -> list[Policy]:
@@ -90,3 +92,9 @@ def _of_objections(person: PersonFacts, purpose: str, platform: str) -> Iterator
         if objection.covers(purpose, platform):
             yield objection.received_at
             yield from (transition.at for transition in objection.transitions)
+
+
+def _of_erasures(person: PersonFacts) -> Iterator[Instant]:
+    for erasure in person.erasures:
+        yield erasure.received_at
+        yield from (transition.at for transition in erasure.transitions)

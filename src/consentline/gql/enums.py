@@ -10,6 +10,7 @@ from strawberry.types.enum import StrawberryEnumDefinition
 from consentline.domain.consent import ConsentStatus
 from consentline.domain.datasets import Coverage, VersionStatus
 from consentline.domain.eligibility import Reason
+from consentline.domain.erasures import ErasureStatus
 from consentline.domain.flags import CauseKind, FlagResolution, FlagStatus
 from consentline.domain.lineage import Kind, Step
 from consentline.domain.objections import ObjectionEventKind, ObjectionOrder, ObjectionStatus
@@ -253,6 +254,17 @@ _expose(
     {
         ObjectionOrder.RECEIVED: "The time of receipt, the earliest first.",
         ObjectionOrder.URGENCY: "The deadline (extendedTo, else dueAt), the earliest first: of those that are PENDING.",
+    },
+)
+_expose(
+    ErasureStatus,
+    "ErasureStatus",
+    "The life of an erasure.",
+    {
+        ErasureStatus.REQUESTED: "Received; the data may not be used meanwhile (Art. 18).",
+        ErasureStatus.CONFIRMED: "The person was identified; what is theirs is being erased.",
+        ErasureStatus.DONE: "What is theirs is erased.",
+        ErasureStatus.REFUSED: "Not carried out, with grounds (Art. 12(6), 17(3)).",
     },
 )
 _expose(

@@ -20,6 +20,7 @@ class NodeKind(StrEnum):
     MODEL_VERSION = "ModelVersion"
     FEATURE = "Feature"
     OBJECTION = "Objection"
+    ERASURE = "Erasure"
     RETRAINING_FLAG = "RetrainingFlag"
 
 

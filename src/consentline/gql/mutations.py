@@ -4,7 +4,7 @@ from typing import Annotated, TypeVar
 
 import strawberry
 
-from consentline.domain import datasets, flags, objections, training
+from consentline.domain import datasets, erasures, flags, objections, training
 from consentline.domain.access import Action
 from consentline.domain.keys import check_key
 from consentline.gql.access import needs
@@ -16,12 +16,13 @@ from consentline.gql.inputs import sharding as sharding_inputs
 from consentline.gql.inputs import training as training_inputs
 from consentline.gql.types import payloads
 from consentline.gql.types.eligibility import reason_counts
+from consentline.gql.types.erasures import Erasure
 from consentline.gql.types.lineage import DatasetVersion, ModelVersion, TrainingRun, flag_view, permit_of
-from consentline.gql.types.node import not_yet
 from consentline.gql.types.payloads import user_errors
 from consentline.gql.types.people import Objection
 from consentline.usecases import builds as build_cases
 from consentline.usecases import datasets as dataset_cases
+from consentline.usecases import erasures as erasure_cases
 from consentline.usecases import flags as flag_cases
 from consentline.usecases import gate as gate_cases
 from consentline.usecases import objections as objection_cases
@@ -277,12 +278,21 @@ class Mutation:
         )
         return _objection(outcome)
 
-    @strawberry.mutation(description="Record a person's request for erasure.", metadata=_OBJECTIONS)
-    def request_erasure(
-        self, input_: Annotated[objection_inputs.RequestErasureInput, _INPUT]
+    @strawberry.mutation(
+        description="Record a person's request for erasure: their posts stop being usable, and retraining flags are"
+        " raised, in one transaction.",
+        metadata=_OBJECTIONS,
+    )
+    async def request_erasure(
+        self, info: Info, input_: Annotated[objection_inputs.RequestErasureInput, _INPUT]
     ) -> payloads.ErasurePayload:
-        """Not built yet."""
-        raise not_yet("requestErasure")
+        """A request as it reached the controller."""
+        outcome = await info.context.change(
+            lambda: erasure_cases.request_erasure(
+                info.context.service, input_.command(), by=info.context.principal.role
+            )
+        )
+        return await _erasure(info.context, outcome)
 
     @strawberry.mutation(description="Record that somebody has taken a flag up.", metadata=_FLAGS)
     async def acknowledge_flag(
@@ -350,6 +360,16 @@ def _objection(outcome: Outcome[objections.Objection]) -> payloads.ObjectionPayl
     objection = outcome.value
     return payloads.ObjectionPayload(
         objection=None if objection is None else Objection(value=objection),
+        user_errors=user_errors(outcome.refusal),
+    )
+
+
+async def _erasure(context: Context, outcome: Outcome[erasures.Erasure]) -> payloads.ErasurePayload:
+    erasure = outcome.value
+    affected = 0 if erasure is None else await erasure_cases.affected_post_count(context.service, erasure)
+    return payloads.ErasurePayload(
+        erasure=None if erasure is None else Erasure(value=erasure),
+        affected_post_count=affected,
         user_errors=user_errors(outcome.refusal),
     )
 

@@ -6,12 +6,13 @@ from consentline.domain.lineage import feature_node, model_node, run_node, versi
 from consentline.gql.context import Context
 from consentline.gql.ids import NodeId, NodeKind
 from consentline.gql.types.eligibility import Policy
+from consentline.gql.types.erasures import Erasure
 from consentline.gql.types.lineage import Dataset, flag_view, upper_node
 from consentline.gql.types.node import Node
 from consentline.gql.types.people import Objection, Post, User
-from consentline.usecases import flags
+from consentline.usecases import erasures, flags
 
-_ABOUT_PEOPLE = frozenset({NodeKind.USER, NodeKind.OBJECTION})
+_ABOUT_PEOPLE = frozenset({NodeKind.USER, NodeKind.OBJECTION, NodeKind.ERASURE})
 
 
 async def load_node(context: Context, node: NodeId) -> Node | None:
@@ -30,6 +31,9 @@ async def load_node(context: Context, node: NodeId) -> Node | None:
         case NodeKind.OBJECTION:
             objection = await context.objection(node.key)
             return None if objection is None else Objection(value=objection)
+        case NodeKind.ERASURE:
+            erasure = await erasures.find_erasure(context.service, node.key)
+            return None if erasure is None else Erasure(value=erasure)
         case NodeKind.RETRAINING_FLAG:
             flag = await flags.find_flag(context.service, node.key)
             return None if flag is None else await flag_view(context, flag)

@@ -20,6 +20,7 @@ from consentline.gql.ids import NodeId, NodeKind, decode_id
 from consentline.gql.scalars import DateTime
 from consentline.gql.types.differences import DatasetVersionDiff
 from consentline.gql.types.eligibility import Eligibility
+from consentline.gql.types.erasures import Erasure
 from consentline.gql.types.lineage import (
     Dataset,
     DatasetVersion,
@@ -37,6 +38,7 @@ from consentline.gql.types.paging import Connection, connect
 from consentline.gql.types.people import Objection, Post, User
 from consentline.gql.types.reports import ObjectionFigures, RecordedRefusal, TrainingFigures
 from consentline.gql.types.usage import LineageGraph, PostUsage, UserUsage
+from consentline.usecases import erasures as erasure_cases
 from consentline.usecases import lineage as lineage_cases
 from consentline.usecases import notices as notice_cases
 from consentline.usecases import objections as objection_cases
@@ -151,6 +153,12 @@ class Query:
         """An objection by its key."""
         objection = await objection_cases.find_objection(info.context.service, key)
         return None if objection is None else Objection(value=objection)
+
+    @strawberry.field(description="An erasure; null when it is not recorded.", metadata=_PEOPLE)
+    async def erasure(self, info: Info, key: _Key) -> Erasure | None:
+        """An erasure by its key."""
+        erasure = await erasure_cases.find_erasure(info.context.service, key)
+        return None if erasure is None else Erasure(value=erasure)
 
     @strawberry.field(
         description="Was this post used? A post never recorded and in no manifest is NOT_USED or UNKNOWN, never an"

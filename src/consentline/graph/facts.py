@@ -40,7 +40,7 @@ class LockedPeople(NamedTuple):
     """People whose guards this transaction holds.
 
     `created` are those whom the lock itself recorded, by key only; `objecting` those with an objection that is pending
-    or upheld.
+    or upheld, or with an erasure that was not refused.
     """
 
     people: frozenset[str]
@@ -54,7 +54,8 @@ MERGE (u:User {key: key})
 ON CREATE SET u.guard = false
 WITH u, coalesce(u.guard = false, false) AS created
 SET u.guard = true
-WITH u, created, EXISTS { (u)<-[:FILED_BY]-(o:Objection) WHERE o.status IN ['PENDING', 'UPHELD'] } AS objecting
+WITH u, created, EXISTS { (u)<-[:FILED_BY]-(o:Objection) WHERE o.status IN ['PENDING', 'UPHELD'] }
+  OR EXISTS { (u)<-[:REQUESTED_BY]-(e:Erasure) WHERE e.status <> 'REFUSED' } AS objecting
 RETURN collect(CASE WHEN created THEN u.key END) AS created, collect(CASE WHEN objecting THEN u.key END) AS objecting
 """
 

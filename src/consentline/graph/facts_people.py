@@ -52,13 +52,15 @@ UNWIND $people AS key
 MATCH (:User {key: key})<-[a:AUTHORED_BY]-(p:Post)
 WHERE a.until IS NULL
 MATCH (p)-[d:DEPICTS]->(u:User)
-WHERE d.until IS NULL AND EXISTS { (u)<-[:FILED_BY]-(o:Objection) WHERE o.status IN ['PENDING', 'UPHELD'] }
+WHERE d.until IS NULL
+  AND (EXISTS { (u)<-[:FILED_BY]-(o:Objection) WHERE o.status IN ['PENDING', 'UPHELD'] }
+       OR EXISTS { (u)<-[:REQUESTED_BY]-(e:Erasure) WHERE e.status <> 'REFUSED' })
 RETURN collect(DISTINCT u.key) AS people
 """
 
 
 async def depicted_objectors(tx: Tx, people: Collection[str]) -> set[str]:
-    """Those with a pending or upheld objection who are depicted in posts of the people."""
+    """Those with a pending or upheld objection, or an erasure, who are depicted in posts of the people."""
     return set((await tx.get(DEPICTED_OBJECTORS, people=Rows(sorted(people))))["people"])
 
 

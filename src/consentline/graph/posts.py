@@ -7,6 +7,7 @@ from typing import Any, LiteralString, TypeAlias
 
 from consentline.domain.consent import Consent, ConsentFact, ServedNotice
 from consentline.domain.datasets import Membership
+from consentline.domain.erasures import ErasureFacts, ErasureStatus, ErasureTransition
 from consentline.domain.instants import Instant
 from consentline.domain.objections import ObjectionFacts, ObjectionStatus, Transition
 from consentline.domain.paging import Page, PageRequest, page_from
@@ -102,7 +103,9 @@ RETURN collect([
     | [n.purpose, s.served_at, CASE WHEN n.described_at > s.recorded_at THEN n.described_at ELSE s.recorded_at END,
        s.seen_at]],
   [(u)<-[:FILED_BY]-(o:Objection) | [o.key, o.purposes, o.platforms, o.received_at, o.recorded_at,
-    [(o)-[:BECAME]->(t:Transition) | [t.status, t.at, t.recorded_at, t.grounds]]]]
+    [(o)-[:BECAME]->(t:Transition) | [t.status, t.at, t.recorded_at, t.grounds]]]],
+  [(u)<-[:REQUESTED_BY]-(e:Erasure) | [e.received_at, e.recorded_at,
+    [(e)-[:BECAME]->(t:Transition) | [t.status, t.at, t.recorded_at]]]]
 ]) AS rows
 """
 
@@ -198,7 +201,7 @@ def _post_facts(row: list[Any], people: Mapping[str, PersonFacts]) -> PostFacts:
 
 
 def _person(row: list[Any]) -> PersonFacts:
-    key, facts, consents, notices, objections = row
+    key, facts, consents, notices, objections, erasures = row
     return PersonFacts(
         key=key,
         jurisdictions=_dated([fact[1:] for fact in facts if fact[0] == "jurisdiction"]),
@@ -217,6 +220,14 @@ def _person(row: list[Any]) -> PersonFacts:
                 tuple(map(_transition, transitions)),
             )
             for objection, purposes, platforms, received_at, recorded_at, transitions in objections
+        ),
+        erasures=tuple(
+            ErasureFacts(
+                received_at,
+                recorded_at,
+                tuple(ErasureTransition(ErasureStatus(each[0]), *each[1:]) for each in transitions),
+            )
+            for received_at, recorded_at, transitions in erasures
         ),
         notices=tuple(ServedNotice(*each) for each in notices),
         consents=tuple(

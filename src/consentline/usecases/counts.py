@@ -6,6 +6,7 @@ lock but for the posts whose judgement did change. See design.md, "Guard nodes",
 """
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from consentline.domain.causes import ScopedPosts
 from consentline.domain.codes import check_purpose
@@ -13,7 +14,6 @@ from consentline.domain.datasets import Coverage, VersionRef, VersionStatus
 from consentline.domain.instants import Instant
 from consentline.domain.judgement import Judge, Judgement, purposes_of
 from consentline.domain.lineage import Lineage
-from consentline.domain.objections import Objection
 from consentline.domain.tallies import Differences
 from consentline.graph import counts, posts, upper
 from consentline.graph.counts import StoredCount
@@ -41,31 +41,40 @@ async def settle(tx: Tx, service: Service, keys: Collection[str], now: Instant) 
     await counts.change_tallies(tx, differences.changes())
 
 
-async def restrict(tx: Tx, lineage: Lineage, objection: Objection, now: Instant, *, named: bool) -> list[ScopedPosts]:
-    """Count the members that the objector wrote, in the scope of a new objection, as ineligible; the guard is held.
+class Restriction(NamedTuple):
+    """What a new objection, or an erasure, takes out of use from `since` on; no platform named means all."""
+
+    user: str
+    purposes: Collection[str]
+    platforms: Sequence[str]
+    since: Instant
+
+
+async def restrict(tx: Tx, lineage: Lineage, made: Restriction, now: Instant, *, named: bool) -> list[ScopedPosts]:
+    """Count the members that the person wrote, in the scope of a restriction, as ineligible; the guard is held.
 
     They are not judged: nothing else about them can make up for the objection. That keeps an objection cheap for
     somebody with many posts. Answers everything in datasets that they wrote, with the keys only when `named`. What
-    depicts them, and an objection that holds from later, is left to `settle_after`.
+    depicts them, and what holds from later, is left to `settle_after`.
     """
-    purposes = sorted(set(objection.purposes) & set(purposes_of(lineage.policies)))
-    if objection.received_at > now:
+    purposes = sorted(set(made.purposes) & set(purposes_of(lineage.policies)))
+    if made.since > now:
         purposes = []
     differences = Differences()
     scoped: list[ScopedPosts] = []
-    for fresh, written in await counts.restrict(tx, objection.user, objection.platforms, purposes, named=named):
+    for fresh, written in await counts.restrict(tx, made.user, made.platforms, purposes, named=named):
         differences.add(fresh, written.memberships, written.posts)
         scoped.append(written)
     await counts.change_tallies(tx, differences.changes())
     return scoped
 
 
-async def settle_after(tx: Tx, service: Service, objection: Objection, now: Instant) -> None:
-    """Judge what `restrict` left, once the objection is recorded; the guard is held."""
-    if objection.received_at > now:
-        left = await counts.tracked_of_people(tx, [objection.user])
+async def settle_after(tx: Tx, service: Service, made: Restriction, now: Instant) -> None:
+    """Judge what `restrict` left, once what restricts is recorded; the guard is held."""
+    if made.since > now:
+        left = await counts.tracked_of_people(tx, [made.user])
     else:
-        left = await counts.tracked_depicting(tx, objection.user)
+        left = await counts.tracked_depicting(tx, made.user)
     await settle(tx, service, left, now)
 
 

@@ -30,6 +30,7 @@ from consentline.graph import objection_lists, objections, posts, upper
 from consentline.graph.facts import lock_people
 from consentline.graph.session import Tx
 from consentline.usecases import counts, events, violations
+from consentline.usecases.counts import Restriction
 from consentline.usecases.flags import reconcile_people
 from consentline.usecases.rejudging import of_people
 from consentline.usecases.service import Service
@@ -98,16 +99,17 @@ async def file_objection(service: Service, command: FileObjection, *, by: str = 
             grounds=None,
             history=(ObjectionEvent(ObjectionEventKind.FILED, command.received_at, now, by),),
         )
+        made = Restriction(objection.user, objection.purposes, objection.platforms, objection.received_at)
         # Posts are named where a run that started since may have read them: what it did is a violation then.
         named = bool(Readers(lineage, command.received_at))
         scoped = [
-            *await counts.restrict(tx, lineage, objection, now, named=named),
+            *await counts.restrict(tx, lineage, made, now, named=named),
             *await objections.scoped_posts(tx, [command.user], named=named, written=False),
         ]
         uses = await violations.begin_scoped(tx, lineage, scoped, command.received_at)
         await objections.create(tx, objection, by=by)
         await events.objection_changed(tx, service, ObjectionEventKind.FILED, objection, now)
-        await counts.settle_after(tx, service, objection, now)
+        await counts.settle_after(tx, service, made, now)
         await violations.end(tx, service, lineage, uses, now, [command.user], scoped)
         return objection, True
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from consentline.domain.consent import Consent, ConsentFact, ServedNotice
 from consentline.domain.datasets import Coverage, DatasetVersion, Selection, VersionRef, VersionStatus
+from consentline.domain.erasures import ErasureFacts, ErasureStatus, ErasureTransition
 from consentline.domain.instants import ALWAYS, Instant, from_datetime
 from consentline.domain.lineage import Kind, Lineage, Node
 from consentline.domain.objections import Objection, ObjectionFacts, ObjectionStatus, Transition
@@ -55,6 +56,7 @@ def person(
     jurisdiction: str | None = "GB",
     adult_from: date | None = date(2000, 1, 1),
     objections: Sequence[ObjectionFacts] = (),
+    erasures: Sequence[ErasureFacts] = (),
     notices: Sequence[ServedNotice] = (),
     consents: Sequence[ConsentFact] = (),
 ) -> PersonFacts:
@@ -63,6 +65,7 @@ def person(
         jurisdictions=(dated(jurisdiction),),
         adult_from=(dated(adult_from),),
         objections=tuple(objections),
+        erasures=tuple(erasures),
         notices=tuple(notices),
         consents=tuple(consents),
     )
@@ -101,6 +104,16 @@ def objection(
 
 def became(status: ObjectionStatus, since: Instant = PUBLISHED, recorded: Instant = RECORDED) -> Transition:
     return Transition(status, since, recorded)
+
+
+def erasure(
+    *transitions: ErasureTransition, received: Instant = PUBLISHED, recorded: Instant = RECORDED
+) -> ErasureFacts:
+    return ErasureFacts(received, recorded, transitions)
+
+
+def turned(status: ErasureStatus, since: Instant = PUBLISHED, recorded: Instant = RECORDED) -> ErasureTransition:
+    return ErasureTransition(status, since, recorded)
 
 
 def filed(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from consentline.domain.consent import Consent
 from consentline.domain.eligibility import Reason, evaluate
+from consentline.domain.erasures import ErasureStatus
 from consentline.domain.instants import DAY
 from consentline.domain.objections import ObjectionStatus
 from consentline.domain.people import Dated, PersonFacts
@@ -20,12 +21,14 @@ from tests.unit.domain.factories import (
     RECORDED,
     became,
     dated,
+    erasure,
     objection,
     person,
     policy,
     post,
     said,
     served,
+    turned,
 )
 
 R = Reason
@@ -223,6 +226,43 @@ OBJECTIONS = (
     ),
 )
 
+ERASURES = (
+    Case("an erasure asked for just now", by(person(erasures=[erasure(received=NOW)])), [R.ERASURE_PENDING]),
+    Case("an erasure asked for a moment later", by(person(erasures=[erasure(received=NOW + 1)]))),
+    Case("an erasure recorded a moment later", by(person(erasures=[erasure(recorded=NOW + 1)]))),
+    Case("an erasure refused now", by(person(erasures=[erasure(turned(ErasureStatus.REFUSED, NOW))]))),
+    Case(
+        "an erasure refused a moment later",
+        by(person(erasures=[erasure(turned(ErasureStatus.REFUSED, NOW + 1))])),
+        [R.ERASURE_PENDING],
+    ),
+    Case("an erasure confirmed", by(person(erasures=[erasure(turned(ErasureStatus.CONFIRMED, NOW))])), [R.ERASED]),
+    Case(
+        "an erasure for every platform and purpose",
+        by(person(erasures=[erasure()]), platform="THREADS"),
+        [R.ERASURE_PENDING],
+    ),
+    Case(
+        "of two erasures one is refused",
+        by(person(erasures=[erasure(turned(ErasureStatus.REFUSED, NOW)), erasure()])),
+        [R.ERASURE_PENDING],
+    ),
+    Case(
+        "one who is depicted asked for erasure",
+        post(depicts=[person("ben", erasures=[erasure()])]),
+        [R.THIRD_PARTY_OBJECTED],
+    ),
+    Case(
+        "one who is depicted was erased",
+        post(depicts=[person("ben", erasures=[erasure(turned(ErasureStatus.DONE))])]),
+        [R.THIRD_PARTY_OBJECTED],
+    ),
+    Case(
+        "one who is depicted asked for erasure, and was refused",
+        post(depicts=[person("ben", erasures=[erasure(turned(ErasureStatus.REFUSED))])]),
+    ),
+)
+
 DEPICTED = (
     Case("an adult who said nothing", post(depicts=[person("ben")])),
     Case("objecting", post(depicts=[person("ben", objections=[objection()])]), [R.THIRD_PARTY_OBJECTED]),
@@ -296,7 +336,9 @@ KNOWN = (
 )
 
 
-@pytest.mark.parametrize("case", [*PEOPLE, *POSTS, *RULES, *OBJECTIONS, *DEPICTED, *KNOWN], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [*PEOPLE, *POSTS, *RULES, *OBJECTIONS, *ERASURES, *DEPICTED, *KNOWN], ids=lambda case: case.name
+)
 def test_a_post_may_be_used_when_nothing_stands_against_it(case: Case) -> None:
     policies = () if case.policy is None else (case.policy,)
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from consentline.domain.consent import Consent
 from consentline.domain.eligibility import evaluate
+from consentline.domain.erasures import ErasureStatus
 from consentline.domain.instants import DAY, EVER, Instant
 from consentline.domain.objections import ObjectionStatus
 from consentline.domain.people import Dated, PersonFacts
@@ -21,12 +22,14 @@ from tests.unit.domain.factories import (
     at,
     became,
     dated,
+    erasure,
     objection,
     person,
     policy,
     post,
     said,
     served,
+    turned,
 )
 from tests.unit.domain.worlds import MOMENTS, PURPOSES, World, neighbours, worlds
 
@@ -109,12 +112,15 @@ CASES = [
     Case("it is decided", by(person(objections=[objection(became(ObjectionStatus.REFUSED, LATER))])), LATER),
     Case("one of another purpose", by(person(objections=[objection(purposes=["ADS"], received=LATER)])), None),
     Case("one of another platform", by(person(objections=[objection(platforms=["THREADS"], received=LATER)])), None),
+    Case("an erasure is asked for", by(person(erasures=[erasure(received=LATER)])), LATER),
+    Case("it is refused", by(person(erasures=[erasure(turned(ErasureStatus.REFUSED, LATER))])), LATER),
     Case("the post is deleted", post(deletions=(dated(None, LATER),)), LATER),
     Case("its visibility changes", post(visibilities=(dated(Visibility.PRIVATE, LATER),)), LATER),
     Case("before its publication", post(published=LATER, visibilities=(dated(Visibility.PRIVATE, LATER - 1),)), None),
     Case("its publication", post(published=LATER), None),
     Case("somebody depicted comes of age", post(depicts=[BEN]), day_begins(SOON)),
     Case("somebody depicted objects", post(depicts=[person("ben", objections=[objection(received=LATER)])]), LATER),
+    Case("somebody depicted asks for it", post(depicts=[person("ben", erasures=[erasure(received=LATER)])]), LATER),
     Case("nobody protects the depicted", post(depicts=[BEN]), None, (policy(protects_depicted=False),)),
     Case("a post known by key only", PostFacts("p", authors=(Link(moves("IE"), RECORDED),)), None),
     Case("one of those deleted", PostFacts("p", deletions=(dated(None, LATER),)), LATER),

@@ -12,6 +12,7 @@ from typing import TypeVar
 from hypothesis import strategies as st
 
 from consentline.domain.consent import Consent, ConsentFact, ServedNotice
+from consentline.domain.erasures import ErasureFacts, ErasureStatus, ErasureTransition
 from consentline.domain.instants import ALWAYS, DAY, EVER, Instant, utc_day
 from consentline.domain.objections import ObjectionFacts, ObjectionStatus, Transition
 from consentline.domain.people import Dated, PersonFacts
@@ -90,6 +91,7 @@ class World:
             jurisdictions=self.several(self.dated(JURISDICTIONS, self.beginning), 3),
             adult_from=self.several(self.dated(BIRTHDAYS, self.beginning), 3),
             objections=self.several(self.objection) if self.chance(50) else (),
+            erasures=self.several(self.erasure) if self.chance(25) else (),
             notices=self.several(lambda: ServedNotice(self.one(PURPOSES), self.moment(), self.recorded())),
             consents=self.several(
                 lambda: ConsentFact(self.one(PURPOSES), self.one(list(Consent)), self.moment(), self.recorded())
@@ -104,6 +106,14 @@ class World:
             received_at=self.moment(),
             recorded_at=self.recorded(),
             transitions=self.several(lambda: Transition(self.one(DECIDED), self.moment(), self.recorded())),
+        )
+
+    def erasure(self) -> ErasureFacts:
+        ends = (ErasureStatus.REFUSED, ErasureStatus.CONFIRMED)
+        return ErasureFacts(
+            received_at=self.moment(),
+            recorded_at=self.recorded(),
+            transitions=self.several(lambda: ErasureTransition(self.one(ends), self.moment(), self.recorded()), 1),
         )
 
     def description(self) -> Description:

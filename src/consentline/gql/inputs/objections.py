@@ -6,6 +6,7 @@ from consentline.domain.keys import check_key
 from consentline.gql.arguments import AI_TRAINING
 from consentline.gql.inputs.checks import checked_key, checked_text
 from consentline.gql.scalars import DateTime
+from consentline.usecases.erasures import RequestErasure
 from consentline.usecases.objections import FileObjection
 
 
@@ -74,8 +75,14 @@ class WithdrawObjectionInput:
 
 @strawberry.input(description="A person's request for erasure (Art. 17).")
 class RequestErasureInput:
-    """Announced."""
+    """A request for erasure."""
 
-    key: str = strawberry.field(description="The caller's own key.")
-    user: str = strawberry.field(description="The person's key.")
+    key: str = strawberry.field(description="The caller's own key: repeating it with the same content changes nothing.")
+    user: str = strawberry.field(description="The person's key, recorded before or not.")
     received_at: DateTime = strawberry.field(description="When it was received.")
+
+    def command(self) -> RequestErasure:
+        """The command of the use case."""
+        return RequestErasure(
+            key=check_key(self.key, "key"), user=check_key(self.user, "user"), received_at=self.received_at
+        )

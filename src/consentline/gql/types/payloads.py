@@ -7,6 +7,7 @@ from consentline.domain.eligibility import Reason
 from consentline.domain.errors import RefusedError
 from consentline.domain.lineage import Lineage
 from consentline.gql.types.eligibility import ReasonCount
+from consentline.gql.types.erasures import Erasure
 from consentline.gql.types.lineage import (
     DatasetVersion,
     ModelVersion,
@@ -122,11 +123,14 @@ class ObjectionPayload:
     user_errors: list[UserError] = strawberry.field(description="Why it was refused; empty when it was not.")
 
 
-@strawberry.type(description="What an erasure concerns.")
+@strawberry.type(description="The erasure, or why nothing was changed.")
 class ErasurePayload:
-    """Of requestErasure."""
+    """Of mutations on an erasure."""
 
-    affected_post_count: int = strawberry.field(description="How many recorded posts it concerns.")
+    erasure: Erasure | None = strawberry.field(description="The erasure; null when refused.")
+    affected_post_count: int = strawberry.field(
+        description="How many recorded posts it concerns: written by the person, or depicting them; 0 when refused."
+    )
     user_errors: list[UserError] = strawberry.field(description="Why it was refused; empty when it was not.")
 
 
