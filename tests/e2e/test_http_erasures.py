@@ -53,7 +53,7 @@ def test_a_request_restricts_at_once_and_is_found_again(story: Api, role: str) -
         "key": "e1",
         "status": "REQUESTED",
         "receivedAt": RECEIVED,
-        "dueAt": "2026-04-07T22:59:59Z",
+        "dueAt": "2026-04-06T22:59:59Z",
         "affectedPostCount": 2,
         "user": {"key": "u1"},
     }
@@ -95,7 +95,8 @@ def test_machine_learning_reads_no_erasure(story: Api) -> None:
     [
         ({"user": "u2"}, "ERASURE_CONFLICT", ["key"]),
         ({"receivedAt": "2026-03-03T10:00:01Z"}, "ERASURE_CONFLICT", ["key"]),
-        ({"key": "e2", "receivedAt": "2100-01-01T00:00:00Z"}, "TIME_IN_FUTURE", ["receivedAt"]),
+        ({"key": "e2", "user": "u2", "receivedAt": "2100-01-01T00:00:00Z"}, "TIME_IN_FUTURE", ["receivedAt"]),
+        ({"key": "e2"}, "ERASURE_STANDING", ["user"]),
         ({"key": LONG}, "KEY_TOO_LONG", ["key"]),
         ({"key": ""}, "KEY_EMPTY", ["key"]),
         ({"user": CONTROL}, "KEY_CONTROL_CHARACTER", ["user"]),

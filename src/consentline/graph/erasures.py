@@ -47,6 +47,18 @@ async def find_all(tx: Tx, keys: Sequence[str]) -> list[Erasure]:
     return [_erasure(row) for row in (await tx.get(FIND, keys=list(keys)))["rows"]]
 
 
+STANDING: LiteralString = """
+MATCH (:User {key: $user})<-[:REQUESTED_BY]-(e:Erasure)
+WHERE e.status <> 'REFUSED'
+RETURN count(e) > 0 AS standing
+"""
+
+
+async def standing(tx: Tx, user: str) -> bool:
+    """Whether an erasure of the person was requested and not refused."""
+    return (await tx.get(STANDING, user=user))["standing"]
+
+
 AFFECTED: LiteralString = """
 MATCH (u:User {key: $user})
 CALL (u) {

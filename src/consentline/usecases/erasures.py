@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from consentline.domain.access import Role
 from consentline.domain.clock import due_at
 from consentline.domain.erasures import Erasure, ErasureStatus
-from consentline.domain.errors import ConflictError
+from consentline.domain.errors import ConflictError, StateError
 from consentline.domain.instants import EVER, Instant
 from consentline.domain.judgement import purposes_of
 from consentline.domain.objections import check_receipt
@@ -35,12 +35,13 @@ class RequestErasure:
 async def request_erasure(service: Service, command: RequestErasure, *, by: str = Role.SERVICE) -> Erasure:
     """Record a request, restrict the person's posts and raise the flags that it demands, in one transaction.
 
-    Anybody's is accepted, recorded before or not; each stands for itself. Repeating it with the same key and content
-    changes nothing. `by` tells the history who recorded it: a role.
+    Anybody's is accepted, recorded before or not, one at a time. Repeating it with the same key and content changes
+    nothing. `by` tells the history who recorded it: a role.
 
     Raises:
         InvalidInputError: received more than 24 hours ahead of now.
         ConflictError: the key stands for another erasure.
+        StateError: another erasure of the person stands.
     """
 
     async def work(tx: Tx) -> Erasure:
@@ -53,6 +54,8 @@ async def request_erasure(service: Service, command: RequestErasure, *, by: str 
             raise ConflictError(
                 "an erasure of this key is recorded with other content", code="ERASURE_CONFLICT", path=("key",)
             )
+        if await erasures.standing(tx, command.user):
+            raise StateError("an erasure of the person stands already", code="ERASURE_STANDING", path=("user",))
         lineage = await service.lineages.at(lineage_revision, tx)
         now = await upper.recording_time(tx)
         check_receipt(command.received_at, now)
