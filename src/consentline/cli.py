@@ -236,6 +236,21 @@ def train_guard(
 
 
 @app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Examine what is stored: counts, memberships, flags, and what was sealed or started despite an objection.
+
+    Reads everything and changes nothing; exits with 2 when anything is wrong.
+    """
+    from consentline.cli_doctor import run_doctor
+
+    with reported():
+        status = run_doctor(Settings.load(), as_json=as_json)
+    raise typer.Exit(status)
+
+
+@app.command()
 def demo() -> None:
     """Load the reference case, serve it, and show a question with its answer; until Ctrl-C."""
     from consentline.demo import run_demo

@@ -24,6 +24,7 @@ from consentline.usecases import (
     consent,
     counts,
     datasets,
+    doctor,
     erasures,
     facts,
     flags,
@@ -88,6 +89,7 @@ async def ask(caller: Caller) -> None:
     await call("list_posts", people.list_posts, heavy, PAGE)
     await call("list_objections_of", people.list_objections_of, "changed", PAGE)
     await call("user_usage", person_usage.user_usage, heavy, None)
+    await call("doctor", doctor.examine)
     answer = await call("user_usage(100 posts)", person_usage.user_usage, typical, None)
     await call("list_post_usages", person_usage.list_post_usages, answer, Verdict.USED, PAGE)
     await call("find_consent", consent.find_consent, typical, "AI_TRAINING", None, None)

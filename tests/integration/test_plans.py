@@ -82,6 +82,7 @@ GROWS_WITH = {
     "cause_count": "the causes that it counts",
     "list_causes": "the causes that its total counts",
     "list_causes(OBJECTION)": "the causes that its total counts",
+    "doctor": "the members, flags and objections, all of which it examines",
     "affected_post_count(flag)": "the causes whose posts it counts",
 }
 """What an operation's cost is proportional to, where that grows by its nature; every other one must cost the same."""

@@ -28,6 +28,7 @@ OUTERMOST = {
     "app",
     "cli",
     "cli_dataset",
+    "cli_doctor",
     "cli_errors",
     "cli_ingest",
     "cli_notices",
@@ -125,6 +126,7 @@ SLOW_TO_IMPORT = {
     ("cli.py", f"consentline.{name}")
     for name in (
         "cli_ingest",
+        "cli_doctor",
         "cli_report",
         "cli_serve",
         "cli_train_guard",
