@@ -104,7 +104,8 @@ class Both:
                 purpose = step["purpose"]
                 self._may_be_behind |= {key for key, run in self.oracle.runs.items() if run.purpose == purpose}
         elif step[0] == "authorizeTraining":
-            self._may_be_behind.discard(step[1]["run"])
+            if outcome != REFUSED or self.oracle.refusals:
+                self._may_be_behind.discard(step[1]["run"])
             if outcome != REFUSED:
                 self._authorized[step[1]["run"]] = self.moments[-1]
 
