@@ -1,8 +1,12 @@
 """The oracle on erasure: each answer is worked out by hand from design.md and readings 56 to 64."""
 
-import pytest
+from dataclasses import dataclass
 
-from tests.oracle import ACCEPTED, REFUSED, UNCHANGED, Consent, Oracle, Step, micros
+import pytest
+from hypothesis import given, settings
+
+from tests.oracle import ACCEPTED, REFUSED, UNCHANGED, Consent, Oracle, PostUsage, Step, micros
+from tests.scenarios import POSTS, PURPOSES, Scenario, scenarios, with_times
 from tests.unit.oracle_stories import (
     AI,
     APR,
@@ -54,8 +58,8 @@ NOW = after(50)
 STANDING = {("e1", "ERASURE"): 2, ("e1", "THIRD_PARTY_OBJECTED"): 1}
 
 
-def eligibility(oracle: Oracle, key: str, at: int = NOW) -> list[str]:
-    return oracle.eligibility(key, AI, at).reasons
+def eligibility(oracle: Oracle, key: str, at: int = NOW, purpose: str = AI) -> list[str]:
+    return oracle.eligibility(key, purpose, at).reasons
 
 
 # ---- requested ------------------------------------------------------------------------------------------------------
@@ -338,3 +342,51 @@ def test_objections_of_theirs_can_still_be_decided_by_key() -> None:
     oracle = told(*AFTER_ERASURE, decision(True, decided_at=APR))
     assert oracle.objection("o1").status == "UPHELD"
     assert RECORDING < NOW
+
+
+# ---- scenarios ------------------------------------------------------------------------------------------------------
+
+
+@given(scenarios())
+@settings(max_examples=150, deadline=None)
+def test_a_confirmation_takes_away_no_use_no_flag_and_no_violation(scenario: Scenario) -> None:
+    oracle, authorized = Oracle(), dict[str, int]()
+    for number, told_step in enumerate(scenario.steps):
+        step = with_times(told_step, authorized)
+        confirms = not isinstance(step, dict) and step[0] == "confirmErasure"
+        before = standing(oracle, number) if confirms else None
+        outcome = oracle.apply(step, after(number))
+        if isinstance(step, tuple) and step[0] == "authorizeTraining" and outcome != REFUSED:
+            authorized[step[1]["run"]] = after(number)
+        if before is not None:
+            assert_nothing_is_hidden(before, standing(oracle, number))
+
+
+@dataclass(frozen=True)
+class Standing:
+    usage: dict[str, PostUsage]
+    ineligible: set[tuple[str, str]]
+    flagged: dict[str, int]  # to the affected posts
+    violations: dict[str, dict[str, int]]
+    resolved: int
+
+
+def standing(oracle: Oracle, number: int) -> Standing:
+    now = after(number)
+    return Standing(
+        usage={key: oracle.post_usage(key) for key in POSTS},
+        ineligible={(key, purpose) for key in POSTS for purpose in PURPOSES if eligibility(oracle, key, now, purpose)},
+        flagged={key: flag.affected_posts for key, flag in oracle.flags().items()},
+        violations=violations(oracle),
+        resolved=len(oracle.resolved_flags),
+    )
+
+
+def assert_nothing_is_hidden(before: Standing, then: Standing) -> None:
+    for key, usage in before.usage.items():
+        assert (then.usage[key].uses, then.usage[key].held_in) == (usage.uses, usage.held_in)
+        assert set(usage.undocumented) <= set(then.usage[key].undocumented)
+    assert before.ineligible <= then.ineligible
+    assert before.flagged == then.flagged
+    assert before.violations == then.violations
+    assert before.resolved == then.resolved
