@@ -11,9 +11,9 @@ from consentline.domain.posts import PostFacts
 from consentline.graph import causes
 from consentline.graph import posts as graph_posts
 from consentline.graph.session import Tx
-from consentline.usecases import counts, flags, notices, objections, posts, usage
+from consentline.usecases import counts, erasures, flags, notices, objections, posts, usage
 from consentline.usecases.service import Service
-from tests.oracle import NoticeCoverage, ObjectionAnswer, OpenFlag, PostUsage, Use, VersionId, micros
+from tests.oracle import ErasureAnswer, NoticeCoverage, ObjectionAnswer, OpenFlag, PostUsage, Use, VersionId, micros
 
 
 def _node(node: Node) -> tuple[Any, ...]:
@@ -134,6 +134,13 @@ async def objection(service: Service, key: str) -> ObjectionAnswer:
         possible_versions=[tuple(version.ref) for version in versions],
         extended_to=found.extended_to,
     )
+
+
+async def erasure(service: Service, key: str) -> ErasureAnswer:
+    """The erasure as it stands, in the oracle's form."""
+    found = await erasures.find_erasure(service, key)
+    assert found is not None
+    return ErasureAnswer(str(found.status), found.due_at)
 
 
 async def ineligible_counts(service: Service, purposes: Sequence[str]) -> dict[tuple[VersionId, str], int | None]:

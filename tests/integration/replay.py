@@ -10,7 +10,7 @@ from consentline.domain.errors import RefusedError
 from consentline.domain.flags import FlagResolution
 from consentline.domain.paging import PageRequest
 from consentline.domain.training import DerivationKind
-from consentline.usecases import builds, datasets, flags, gate, objections, training
+from consentline.usecases import builds, datasets, erasures, flags, gate, objections, training
 from consentline.usecases.ingest import ingest
 from consentline.usecases.service import Service
 from tests.oracle import ACCEPTED, REFUSED, UNCHANGED, Step, micros
@@ -27,6 +27,7 @@ class Applied:
     started_at: int | None = None  # of a start
     excluded: Mapping[str, int] = field(default_factory=dict)  # of a build
     post_count: int | None = None
+    affected: int | None = None  # of a request for erasure: the posts that it concerns
     message: str = ""  # of a refusal
 
 
@@ -224,6 +225,12 @@ async def _resolve(service: Service, given: Mapping[str, Any]) -> None:
     )
 
 
+async def _request_erasure(service: Service, given: Mapping[str, Any]) -> Applied:
+    command = erasures.RequestErasure(given["key"], given["user"], micros(given["receivedAt"]))
+    erasure = await erasures.request_erasure(service, command)
+    return Applied(ACCEPTED, affected=await erasures.affected_post_count(service, erasure))
+
+
 OPERATIONS = {
     "registerDatasetVersion": _register,
     "withdrawDatasetVersion": _withdraw_version,
@@ -243,4 +250,5 @@ OPERATIONS = {
     "acknowledgeFlag": _acknowledge,
     "scheduleRetraining": _schedule,
     "resolveFlag": _resolve,
+    "requestErasure": _request_erasure,
 }

@@ -16,7 +16,7 @@ from tests.scenarios import PEOPLE, POSTS, PURPOSES, Scenario, questions, scenar
 
 EARLIER = micros("2024-03-15T00:00:00Z")  # between servings
 COVERED_KINDS = frozenset({"OBJECTION", "THIRD_PARTY_OBJECTED", "VIOLATION"})  # causes that the product knows
-NOT_YET = frozenset({"requestErasure", "confirmErasure", "rejectErasure", "resolveFlag"})  # steps that are left out
+NOT_YET = frozenset({"confirmErasure", "rejectErasure", "resolveFlag"})  # steps that are left out
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
 
@@ -91,6 +91,7 @@ class Both:
         wanted = {each for each in oracle.refusals if each[1] is None or each[0] not in unreadable}
         assert {each for each in found.refusals if each[1] is None or each[0] not in unreadable} == wanted, step
         assert found.excluded == oracle.excluded, step
+        assert found.affected == (oracle.affected if found.outcome == ACCEPTED else None), step
         if found.code == "REPLACEMENT_NOT_CLEAN":
             named = {post for post in POSTS if post in found.message}
             assert named <= set(oracle.offending), (step, found.message)
@@ -126,6 +127,8 @@ async def compare_flags(service: Service, oracle: Oracle) -> None:
     )
     assert await asking.resolved_flags(service) == resolved
     assert await asking.retired(service) == oracle.retired
+    for key in oracle.erasures:
+        assert await asking.erasure(service, key) == oracle.erasure(key), key
     for key in oracle.objections:
         assert await asking.objection(service, key) == oracle.objection(key), key
 

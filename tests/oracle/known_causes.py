@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from tests.oracle.facts import CauseId, Policy, Reading, VersionId
+from tests.oracle.facts import CauseId, Erasure, Policy, Reading, VersionId
 from tests.oracle.known_lineage import KnownLineage
 
 Matches = Callable[[Reading], bool]  # whether a run that read the post makes its use a matter of the cause
@@ -38,12 +38,13 @@ class KnownCauses(KnownLineage):
 
     def causes(self, post: str, now: int) -> Iterator[tuple[CauseId, Matches]]:
         """Each that its use is, with the runs that it concerns."""
-        for erasure in self.erasures(self.author(post)):
+        erasures = self.erasures if "ERASURE" in self.facts.kinds else lambda _user: list[Erasure]()
+        for erasure in erasures(self.author(post)):
             yield (erasure.key, "ERASURE"), any_run
         if post in self.facts.erased_posts:
             return
         for person in self.depicted_others(post) if self.description(post) is not None else ():
-            for erasure in self.erasures(person):
+            for erasure in erasures(person):
                 yield (erasure.key, "THIRD_PARTY_OBJECTED"), any_run
         yield from self._causes_of_objections(post)
         yield from self._causes_of_the_post(post, now)
