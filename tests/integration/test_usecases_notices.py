@@ -20,6 +20,7 @@ from consentline.usecases import notices
 from consentline.usecases.service import Service
 from tests.conftest import Run
 from tests.integration.arrange import AI, policy, record, user
+from tests.integration.plan_graphs import FORGET_PLANS
 from tests.integration.profiling import Profile, ProfilingGraph
 from tests.oracle import micros
 
@@ -265,6 +266,8 @@ async def gather(service: Service, people: int) -> None:
     for begin in range(0, people, 5_000):
         arguments = {"begin": begin, "end": begin + 4_999, "t": NOW, "shared": SHARED}
         await service.graph.write(lambda tx, arguments=arguments: tx.rows(CROWD, **arguments))
+    # What the planner knows of the indexes is brought up to date in the background, sooner or later: here, now.
+    await service.graph.run_schema(FORGET_PLANS)
 
 
 @pytest.fixture
