@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from consentline.gql.scalars import format_instant
 from tests.conftest import Api
 from tests.e2e.operations import (
     OBJECT,
@@ -261,3 +262,24 @@ def test_a_cursor_is_good_for_its_own_history_only(story: Api, other: dict[str, 
         "after is not a cursor of this list",
         ["user", "consentHistory"],
     )
+
+
+def test_a_notice_described_late_informs_since_it_is_known_what_it_says(api: Api) -> None:
+    served = record("notice_served", user="u1", notice="late", version=1, served_at="2024-09-10T10:00:00Z")
+    api.ingest(served)
+    then = now_of(api)
+    described = {"purpose": "AI_TRAINING", "channel": "app", "published_at": "2024-09-01T00:00:00Z"}
+    api.ingest(record("notice", key="late", version=1, **described))
+
+    (state,) = pages(api, HISTORY, {}, "user", "consentHistory")[0]
+
+    assert (state["status"], state["validFrom"]) == ("INFORMED", "2024-09-10T10:00:00Z")
+    assert state["recordedAt"] > then
+    for known_at, status in ((then, "UNINFORMED"), (state["recordedAt"], "INFORMED")):
+        found = api.data(CONSENT, {"knownAt": known_at})["user"]["consent"]
+        assert found["status"] == status
+    assert found["recordedAt"] == state["recordedAt"]
+
+
+def now_of(api: Api) -> str:
+    return format_instant(api.run(api.service.now()))

@@ -1,6 +1,7 @@
 """Asks the product what the oracle is asked; its answers in the oracle's form."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from consentline.domain.eligibility import evaluate
@@ -8,12 +9,23 @@ from consentline.domain.flags import FlagStatus, RetrainingFlag
 from consentline.domain.lineage import Kind, Lineage, Node
 from consentline.domain.paging import PageRequest
 from consentline.domain.posts import PostFacts
+from consentline.domain.standing import ConsentState
 from consentline.graph import causes
 from consentline.graph import posts as graph_posts
 from consentline.graph.session import Tx
-from consentline.usecases import counts, erasures, flags, notices, objections, posts, usage
+from consentline.usecases import consent, counts, erasures, flags, notices, objections, posts, usage
 from consentline.usecases.service import Service
-from tests.oracle import ErasureAnswer, NoticeCoverage, ObjectionAnswer, OpenFlag, PostUsage, Use, VersionId, micros
+from tests.oracle import (
+    Consent,
+    ErasureAnswer,
+    NoticeCoverage,
+    ObjectionAnswer,
+    OpenFlag,
+    PostUsage,
+    Use,
+    VersionId,
+    micros,
+)
 
 
 def _node(node: Node) -> tuple[Any, ...]:
@@ -170,9 +182,37 @@ async def run_states(service: Service) -> dict[str, tuple[Any, ...]]:
     }
 
 
-async def notice_coverage(service: Service, key: str, version: int, at: int) -> NoticeCoverage:
+async def consent_of(service: Service, user: str, purpose: str, at: int, known_at: int) -> Consent:
+    """Where the person stands, in the oracle's form."""
+    return _consent(await consent.find_consent(service, user, purpose, at, known_at))
+
+
+async def consent_history(service: Service, user: str, purpose: str) -> list[Consent]:
+    """How the person came to stand there, in the oracle's form."""
+    page = await consent.list_consent_history(service, user, purpose, PageRequest(first=100))
+    assert not page.has_next
+    assert page.total == len(page.items)
+    return [_consent(each) for each in page.items]
+
+
+def _consent(state: ConsentState) -> Consent:
+    basis = None if state.lawful_basis is None else str(state.lawful_basis)
+    return Consent(str(state.status), basis, state.valid_from, state.recorded_at)
+
+
+async def to_be_served(service: Service, key: str, version: int, at: int, known_at: int) -> list[str]:
+    """The campaign of one policy, sorted; it lists nobody twice."""
+    found: list[str] = []
+    async with aclosing(notices.to_be_served(service, await notices.ask(service, key, version, at, known_at))) as pages:
+        async for page in pages:
+            found += page
+    assert len(set(found)) == len(found)
+    return sorted(found)
+
+
+async def notice_coverage(service: Service, key: str, version: int, at: int, known_at: int) -> NoticeCoverage:
     """The figures of one policy, in the oracle's form."""
-    found = await notices.coverage(service, await notices.ask(service, key, version, at))
+    found = await notices.coverage(service, await notices.ask(service, key, version, at, known_at))
     return NoticeCoverage(
         served=found.served,
         seen=found.seen,

@@ -19,11 +19,12 @@ from consentline.domain.paging import PageRequest
 from consentline.domain.training import RunStatus, TrainingRun
 from consentline.domain.usage import Relation, Verdict
 from consentline.graph import refusals
-from consentline.usecases import counts, flags, gate, lineage, usage
+from consentline.usecases import counts, flags, gate, lineage, objections, posts, usage
 from consentline.usecases.service import Service
 from tests.integration.arrange import (
     AI,
     STARTED,
+    decide,
     derive,
     file,
     policy,
@@ -688,6 +689,38 @@ def test_an_objection_received_before_a_start_and_recorded_after_it_is_flagged(s
         (flag,) = (await flags.list_flags(service, FlagStatus.OPEN, "m:1", PageRequest())).items
         assert await flags.cause_count(service, flag.uid, CauseKind.OBJECTION) == 1
         assert await flags.cause_count(service, flag.uid, CauseKind.VIOLATION) == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("depicting", [False, True], ids=["of the author", "of somebody depicted"])
+def test_no_start_passes_an_objection_whose_clock_is_ahead_of_ours(
+    service: Service, run: Run, *, depicting: bool
+) -> None:
+    async def scenario() -> None:
+        await record(service, PERMISSIVE, user("ana"), post("p", depicts=["ben"]))
+        await publish(service, "d", "p")
+        assert (await authorize(service, "d:1")).refusals == ()
+        before = await service.now()
+        received_at = before + DAY // 2
+        filed = await file(service, "o", "ben" if depicting else "ana", received_at=received_at)
+
+        stopped = Refused(StateError, "INELIGIBLE_MEMBERS", ("run",), "1 post of d:1")
+        await assert_refused(service, start(service), stopped)
+        reason = Reason.THIRD_PARTY_OBJECTED if depicting else Reason.OBJECTION_PENDING
+        (refusal,) = (await authorize(service, "d:1")).refusals
+        assert (refusal.reason, refusal.count) == (reason, 1)
+        assert await counts.ineligible_count(service, ref("d:1"), AI) == 1
+        now = await service.now()
+        for at, reasons in ((before, ()), (now, (reason,)), (received_at, (reason,)), (received_at + 1, (reason,))):
+            found = await posts.eligibility(service, "p", AI, at, None)
+            assert found is not None
+            assert found.reasons == reasons, at
+        # What it came to is told once it was received by its own clock, too; until then it can be taken back.
+        too_early = Refused(InvalidInputError, "DECIDED_AT_OUT_OF_RANGE", ("decidedAt",), "between receivedAt and now")
+        await assert_refused(service, decide(service, "o", uphold=True), too_early)
+        await objections.withdraw_objection(service, filed.key)
+        assert (await start(service)).status is RunStatus.RUNNING
 
     run(scenario())
 

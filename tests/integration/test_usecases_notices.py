@@ -145,6 +145,19 @@ def test_what_is_recorded_later_changes_no_earlier_answer(run: Run[Any], service
     assert run(covered(service, "gb", at=NOW)) == (0, 0, 0, 0, 0)
 
 
+def test_that_a_notice_was_seen_changes_no_answer_of_before_it_was_told(run: Run[Any], service: Service) -> None:
+    run(record(service, *STORY))
+    before = run(service.now())
+
+    run(record(service, served("reached", seen_at="2026-06-03T00:00:00Z"), served("unserved", seen_at=AT)))
+
+    assert run(covered(service, "gb", at=NOW, known_at=before)) == (8, 3, 1, 1, 5)
+    assert run(covered(service, "gb", at=NOW)) == (8, 4, 3, 1, 4)
+    question = run(notices.ask(service, "gb", 1, NOW, before))
+    people = run(service.graph.read(lambda tx: posts.person_facts(tx, ["reached", "saw", "unserved"])))
+    assert coverage_of(people.values(), question).seen == 1
+
+
 def test_without_times_the_question_is_about_now(run: Run[Any], service: Service) -> None:
     run(record(service, *STORY))
     before = run(service.now())

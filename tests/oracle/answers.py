@@ -41,8 +41,12 @@ class Eligibility:
 
 @dataclass(frozen=True)
 class Consent:
+    """Dated from the fact that put it in place, of several such facts from the earliest."""
+
     status: str
     lawful_basis: str | None
+    valid_from: int | None = None
+    recorded_at: int | None = None
 
 
 @dataclass(frozen=True)

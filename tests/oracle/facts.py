@@ -159,6 +159,11 @@ class Objection:
     extended_to: int | None = None
 
     @property
+    def in_force_from(self) -> int:
+        """What is recorded was received, whatever the clock of whoever says when."""
+        return min(self.filing.received_at, self.recorded_at)
+
+    @property
     def deadline(self) -> int:
         return self.due_at if self.extended_to is None else self.extended_to
 

@@ -10,6 +10,13 @@ from tests.oracle.facts import CONSENT_ORDER, Erasure, Objection, Policy, Said
 from tests.oracle.ledger import Ledger
 from tests.oracle.times import DAY, FOR_EVER, country_of, utc_day
 
+STANDING = {
+    "PENDING": "OBJECTION_PENDING",
+    "UPHELD": "OBJECTED",
+    "REFUSED": "OBJECTION_REFUSED",
+    "WITHDRAWN": "OBJECTION_WITHDRAWN",
+}
+
 
 class KnownPeople:
     """The facts recorded up to a moment."""
@@ -35,39 +42,67 @@ class KnownPeople:
         return {fact.value for fact in self.about(self.facts.jurisdictions, user)}
 
     def consent_status(self, user: str, purpose: str, at: int) -> str | None:
+        said = self.last_word(user, purpose, at)
+        return None if said is None else said.value[1]
+
+    def last_word(self, user: str, purpose: str, at: int) -> Said | None:
+        """The latest by valid time; of two from the same time, the withdrawal."""
         said = self.about(self.facts.consents, user)
         past = [fact for fact in said if fact.value[0] == purpose and fact.valid_from <= at]
-        if not past:
-            return None
-        newest = max(fact.valid_from for fact in past)
-        statuses = {fact.value[1] for fact in past if fact.valid_from == newest}
-        return "WITHDRAWN" if "WITHDRAWN" in statuses else "GIVEN"
+        return max(past, key=lambda fact: (fact.valid_from, fact.value[1] == "WITHDRAWN"), default=None)
 
     def servings(self, user: str, purpose: str) -> list[Said]:
-        """Of the notices of the purpose, which a `notice` record has described."""
+        """Of the notices of the purpose, which a `notice` record has described; known when both were recorded."""
         texts = {key for key, (recorded, text) in self.facts.notices.items() if recorded <= self.known_at}
         of_purpose = {key for key in texts if self.facts.notices[key][1]["purpose"] == purpose}
-        return [fact for fact in self.about(self.facts.notices_served, user) if fact.value in of_purpose]
+        return [
+            Said(user, fact.value, fact.valid_from, max(fact.recorded_at, self.facts.notices[fact.value][0]))
+            for fact in self.about(self.facts.notices_served, user)
+            if fact.value in of_purpose
+        ]
 
     def first_served(self, user: str, purpose: str) -> int | None:
         """When the person was first served a notice of the purpose."""
         return min((fact.valid_from for fact in self.servings(user, purpose)), default=None)
 
     def consent(self, user: str, purpose: str, at: int) -> Consent:
-        holding = {"UNINFORMED"}
+        holding: dict[str, list[tuple[int, int]]] = {}
         for objection in self.objections():
             status = self.status(objection, at)
             if status is not None and objection.filing.user == user and purpose in objection.filing.purposes:
-                holding.add("OBJECTED" if status == "UPHELD" else f"OBJECTION_{status}")
-        consent = self.consent_status(user, purpose, at)
-        if consent is not None:
-            holding.add(f"CONSENT_{consent}")
-        served = self.first_served(user, purpose)
-        if served is not None and served <= at:
-            holding.add("INFORMED")
+                holding.setdefault(STANDING[status], []).append(self.entered(objection, status))
+        said = self.last_word(user, purpose, at)
+        if said is not None:
+            holding[f"CONSENT_{said.value[1]}"] = [(said.valid_from, said.recorded_at)]
+        for serving in self.servings(user, purpose):
+            if serving.valid_from <= at:
+                holding.setdefault("INFORMED", []).append((serving.valid_from, serving.recorded_at))
+        basis = self.lawful_basis(user, purpose, at)
+        for status in CONSENT_ORDER:
+            if status in holding:
+                return Consent(status, basis, *min(holding[status]))
+        return Consent("UNINFORMED", basis)
+
+    def consent_history(self, user: str, purpose: str) -> list[Consent]:
+        """All that the person was told and said, by valid time; each with the lawful basis of then."""
+        states: list[tuple[int, int, str]] = []
+        for objection in self.objections():
+            if objection.filing.user == user and purpose in objection.filing.purposes:
+                final = self.status(objection)
+                passed = {"PENDING", "PENDING" if final is None else final}
+                states += [(*self.entered(objection, status), STANDING[status]) for status in passed]
+        for fact in self.about(self.facts.consents, user):
+            if fact.value[0] == purpose:
+                states.append((fact.valid_from, fact.recorded_at, f"CONSENT_{fact.value[1]}"))
+        states += [(fact.valid_from, fact.recorded_at, "INFORMED") for fact in self.servings(user, purpose)]
+        return [
+            Consent(status, self.lawful_basis(user, purpose, valid_from), valid_from, recorded_at)
+            for valid_from, recorded_at, status in sorted(states)
+        ]
+
+    def lawful_basis(self, user: str, purpose: str, at: int) -> str | None:
         policy = self.policy(self.jurisdiction(user, at), purpose, at)
-        first = next(status for status in CONSENT_ORDER if status in holding)
-        return Consent(first, None if policy is None else policy.lawful_basis)
+        return None if policy is None else policy.lawful_basis
 
     # -- policies --
 
@@ -93,16 +128,12 @@ class KnownPeople:
     def notice_coverage(self, key: str, version: int, at: int) -> NoticeCoverage:
         """Of the people whom exactly this policy governs at that time."""
         _, policy = self.facts.policies[(key, version)]
-        governed = [
-            user
-            for user in {fact.about for fact in self.facts.jurisdictions}
-            if self.policy(self.jurisdiction(user, at), policy.purpose, at) == policy
-        ]
+        governed = self.governed(policy, at)
         first_served, first_seen = dict[str, int](), dict[str, int]()
         for user in governed:
             servings = [fact for fact in self.servings(user, policy.purpose) if fact.valid_from <= at]
-            seen = [self.facts.seen.get((user, fact.value, fact.valid_from)) for fact in servings]
-            seen_by_then = [moment for moment in seen if moment is not None and moment <= at]
+            seen = [self.facts.seen.get((user, fact.value, fact.valid_from), (FOR_EVER, FOR_EVER)) for fact in servings]
+            seen_by_then = [moment for moment, recorded in seen if moment <= at and recorded <= self.known_at]
             if servings:
                 first_served[user] = min(fact.valid_from for fact in servings)
             if seen_by_then:
@@ -117,15 +148,29 @@ class KnownPeople:
             seen_by_day=dict(Counter(utc_day(moment) for moment in first_seen.values())),
         )
 
+    def governed(self, policy: Policy, at: int) -> list[str]:
+        """The people whom exactly this policy governs at that time."""
+        return [
+            user
+            for user in sorted({fact.about for fact in self.facts.jurisdictions})
+            if self.policy(self.jurisdiction(user, at), policy.purpose, at) == policy
+        ]
+
+    def to_be_served(self, key: str, version: int, at: int) -> list[str]:
+        """Of those the ones whom no notice of its purpose reached by then."""
+        _, policy = self.facts.policies[(key, version)]
+        first = {user: self.first_served(user, policy.purpose) for user in self.governed(policy, at)}
+        return [user for user, served_at in first.items() if served_at is None or served_at > at]
+
     # -- objections --
 
     def objections(self) -> list[Objection]:
         return [each for each in self.facts.objections.values() if each.recorded_at <= self.known_at]
 
     def status(self, objection: Objection, at: int = FOR_EVER, known_at: int = FOR_EVER) -> str | None:
-        """None: not received yet at that time."""
+        """None: neither received nor recorded yet at that time."""
         withdrawn_at, decision, known_at = objection.withdrawn_at, objection.decision, min(known_at, self.known_at)
-        if at < objection.filing.received_at:
+        if at < objection.in_force_from:
             return None
         if withdrawn_at is not None and withdrawn_at <= known_at and withdrawn_at <= at:
             return "WITHDRAWN"
@@ -146,9 +191,18 @@ class KnownPeople:
             for each in self.facts.erasures.values()
             if each.user == user
             and each.recorded_at <= self.known_at
-            and each.received_at <= at
+            and min(each.received_at, each.recorded_at) <= at
             and not (each.refusal and each.refusal.recorded_at <= self.known_at and each.refusal.valid_from <= at)
         ]
+
+    def entered(self, objection: Objection, status: str) -> tuple[int, int]:
+        """Since when it is, or was, of this status, and when that was recorded."""
+        withdrawn_at, decision = objection.withdrawn_at, objection.decision
+        if status == "WITHDRAWN" and withdrawn_at is not None:
+            return withdrawn_at, withdrawn_at
+        if status in ("UPHELD", "REFUSED") and decision is not None:
+            return decision.valid_from, decision.recorded_at
+        return objection.in_force_from, objection.recorded_at
 
     def restrictions(self, user: str, platform: str, purpose: str, at: int) -> set[str | None]:
         """The status at that time of each objection of the person that concerns the platform and the purpose."""

@@ -60,7 +60,7 @@ class Ledger:
     policies: dict[tuple[str, int], tuple[int, Policy]] = field(default_factory=dict)
     notices: dict[tuple[str, int], tuple[int, Record]] = field(default_factory=dict)
     notices_served: list[Said] = field(default_factory=list)  # about: user; value: notice, version
-    seen: dict[tuple[Any, ...], int] = field(default_factory=dict)  # user, notice, served_at
+    seen: dict[tuple[Any, ...], tuple[int, int]] = field(default_factory=dict)  # user, notice, served_at: at, recorded
     consents: list[Said] = field(default_factory=list)  # about: user; value: purpose, status
     objections: dict[str, Objection] = field(default_factory=dict)
     versions: dict[VersionId, Version] = field(default_factory=dict)

@@ -117,11 +117,13 @@ def notice_served(ledger: Ledger, record: Record, now: int) -> str:
     text, served_at = (record["notice"], record["version"]), micros(record["served_at"])
     refuse({"ERASED": ledger.is_erased(record["user"])})
     natural_key = (record["user"], text, served_at)
-    if "seen_at" in record and ledger.seen.get(natural_key, micros(record["seen_at"])) != micros(record["seen_at"]):
+    seen_at = optional_micros(record.get("seen_at"))
+    before, _ = ledger.seen.get(natural_key, (seen_at, now))
+    if seen_at is not None and (seen_at < served_at or seen_at != before):
         return REFUSED
     outcome = say(ledger.notices_served, record["user"], text, served_at, now)
-    if "seen_at" in record and natural_key not in ledger.seen:
-        ledger.seen[natural_key] = micros(record["seen_at"])
+    if seen_at is not None and natural_key not in ledger.seen:
+        ledger.seen[natural_key] = seen_at, now
         outcome = ACCEPTED
     return outcome
 

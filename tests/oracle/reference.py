@@ -123,8 +123,14 @@ class Oracle(Ledger):
     def run(self, key: str) -> Run:
         return self.runs[key]
 
-    def notice_coverage(self, key: str, version: int, at: int) -> NoticeCoverage:
-        return AsKnown(self).notice_coverage(key, version, at)
+    def consent_history(self, user: str, purpose: str) -> list[Consent]:
+        return AsKnown(self).consent_history(user, purpose)
+
+    def notice_coverage(self, key: str, version: int, at: int, known_at: int | None = None) -> NoticeCoverage:
+        return AsKnown(self, known_at).notice_coverage(key, version, at)
+
+    def to_be_served(self, key: str, version: int, at: int, known_at: int | None = None) -> list[str]:
+        return AsKnown(self, known_at).to_be_served(key, version, at)
 
     def objection(self, key: str) -> ObjectionAnswer:
         objection, known = self.objections[key], AsKnown(self)

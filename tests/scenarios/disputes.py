@@ -5,7 +5,7 @@ from typing import Any
 from tests.oracle import Step
 from tests.scenarios.cascade import CascadeTeller
 from tests.scenarios.story import Story
-from tests.scenarios.world import GRID, JURISDICTIONS, PLATFORMS, PURPOSES, RECENT
+from tests.scenarios.world import AHEAD, GRID, JURISDICTIONS, PLATFORMS, PURPOSES, RECENT
 
 NEVER_TWICE = {
     *("decideObjection", "withdrawObjection", "extendObjection", "buildDatasetVersion"),
@@ -43,7 +43,8 @@ class Teller(CascadeTeller):
             record["purposes"] = self.some(PURPOSES, least=1, most=2)
         if self.chance(25):
             record["platforms"] = self.some(PLATFORMS, least=1, most=2)
-        received_at = (RECENT if recent else GRID[received]).isoformat()
+        ahead = self.chance(6)
+        received_at = (AHEAD if ahead else RECENT if recent else GRID[received]).isoformat()
         if self.chance(50):
             filed = self.story.add({"kind": "objection", **record, "received_at": received_at})
         else:

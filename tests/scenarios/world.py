@@ -16,6 +16,7 @@ GRID = (
     datetime(2026, 3, 15, tzinfo=UTC),
 )
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+AHEAD = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=12)  # by the clock of whoever says so
 RECENT, FUTURE = TODAY - timedelta(days=10), TODAY + timedelta(days=20)  # windows are open, deadlines ahead
 AT_AUTHORISATION = "AT_AUTHORISATION"  # stands for the time right after the run was authorised
 ADULT_FROM = ("1990-05-17", "2024-01-15", "2024-02-14", "2024-02-15", "2025-03-15", "2025-03-16", "2031-01-01")

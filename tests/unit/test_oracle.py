@@ -563,6 +563,17 @@ def test_an_objection_is_overdue_while_pending_after_its_last_second() -> None:
     assert (answer.overdue(answer.due_at), answer.overdue(answer.due_at + 1)) == (False, True)
 
 
+def test_an_objection_stops_use_once_it_is_recorded_whatever_its_clock_says() -> None:
+    oracle = told(user(), post(), policy(), objection(received_at="2030-01-01T00:00:00Z"))
+    assert oracle.eligibility("p1", AI, after(3)).reasons == ["OBJECTION_PENDING"]
+    assert oracle.eligibility("p1", AI, after(2)).reasons == []
+    assert oracle.eligibility("p1", AI, after(3), after(2)).reasons == []
+    pending = oracle.consent("ana", AI, after(9))
+    assert (pending.status, pending.valid_from, pending.recorded_at) == ("OBJECTION_PENDING", after(3), after(3))
+    assert oracle.apply(decision(True), after(4)) == REFUSED
+    assert oracle.codes == {"DECIDED_AT_OUT_OF_RANGE"}
+
+
 def test_the_due_date_is_fixed_by_what_was_known_at_intake() -> None:
     in_time, too_late = told(user(), objection()), told(objection(), user())
     assert in_time.objection("o1").due_at == micros("2024-04-01T23:59:59+01:00")
@@ -583,6 +594,29 @@ def test_consent_reports_the_first_state_that_holds() -> None:
     ]
     assert oracle.consent("ana", AI, now).lawful_basis == "LEGITIMATE_INTERESTS"
     assert oracle.consent("ana", "ADS", now).status == "UNINFORMED"
+
+
+def test_consent_dates_from_the_fact_that_put_it_in_place() -> None:
+    oracle = told(user(), served(JAN), notice(), served(FEB), consent("GIVEN", MAR), objection(), policy())
+    states = [oracle.consent("ana", AI, after(9), after(step)) for step in (1, 2, 4, 6)]
+    told_at = [(state.status, state.valid_from, state.recorded_at) for state in states]
+    assert told_at == [
+        ("UNINFORMED", None, None),
+        ("INFORMED", micros(JAN), after(2)),
+        ("CONSENT_GIVEN", micros(MAR), after(4)),
+        ("OBJECTION_PENDING", micros(MAR), after(5)),
+    ]
+
+
+def test_the_history_of_consent_lists_every_state_by_valid_time_with_the_basis_of_then() -> None:
+    steps = (user(), served(FEB), notice(), consent("GIVEN", JAN), objection(), decision(False), consent("GIVEN", MAR))
+    oracle = told(*steps, served(JAN, "ben"), policy(effective_from=FEB))
+    found = [(each.status, each.valid_from, each.lawful_basis) for each in oracle.consent_history("ana", AI)]
+    basis = "LEGITIMATE_INTERESTS"
+    assert found[:2] == [("CONSENT_GIVEN", micros(JAN), None), ("INFORMED", micros(FEB), basis)]
+    assert {each[0] for each in found[2:]} == {"OBJECTION_PENDING", "CONSENT_GIVEN", "OBJECTION_REFUSED"}
+    assert [each.recorded_at for each in oracle.consent_history("ana", AI)][:2] == [after(3), after(2)]
+    assert oracle.consent_history("ana", "ADS") == []
 
 
 def test_a_person_is_used_through_any_post_else_unknown_where_any_could_be() -> None:

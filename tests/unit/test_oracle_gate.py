@@ -476,6 +476,21 @@ def test_coverage_is_of_the_policy_that_governs_and_of_notices_of_its_purpose_th
         assert oracle.notice_coverage(key, 1, micros(MAR)) == NoticeCoverage(not_served=1, **nobody)
 
 
+def test_that_a_notice_was_seen_is_known_since_it_was_recorded() -> None:
+    told_later = {**as_record(served(JAN)), "seen_at": FEB}
+    oracle = told(user(), policy(notice_required=True), notice(), served(JAN), told_later)
+    assert [oracle.notice_coverage("the-policy", 1, micros(MAR), after(step)).seen for step in (3, 4)] == [0, 1]
+    assert refused(oracle, {**as_record(served(FEB)), "seen_at": JAN}, after(9)) == set()
+
+
+def test_whoever_is_governed_and_was_not_reached_is_still_to_be_served() -> None:
+    people = [user(key) for key in ("ana", "ben", "cai")]
+    oracle = told(*people, policy(), notice(), served(FEB), served(MAR, "ben"), user("eli", jurisdiction="AU"))
+    assert oracle.to_be_served("the-policy", 1, micros(FEB)) == ["ben", "cai"]
+    assert oracle.to_be_served("the-policy", 1, micros(MAR)) == ["cai"]
+    assert oracle.to_be_served("the-policy", 1, micros(MAR), after(5)) == ["ben", "cai"]
+
+
 def as_record(step: Step) -> dict[str, Any]:
     assert isinstance(step, dict)
     return step

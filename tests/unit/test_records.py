@@ -175,6 +175,7 @@ BAD = [
     Bad(line("notice", published_at="2036-01-01T00:00:00Z"), "TIME_IN_FUTURE", "published_at"),
     Bad(line("notice_served", served_at="2036-01-01T00:00:00Z"), "TIME_IN_FUTURE", "served_at"),
     Bad(line("notice_served", seen_at="2036-01-01T00:00:00Z"), "TIME_IN_FUTURE", "seen_at"),
+    Bad(line("notice_served", seen_at="2024-09-12T22:59:59Z"), "SEEN_BEFORE_SERVED", "seen_at"),
     Bad(line("objection", received_at="2036-01-01T00:00:00Z"), "TIME_IN_FUTURE", "received_at"),
     Bad(line("user", key=""), "KEY_EMPTY", "key"),
     Bad(line("user", key="  "), "KEY_EMPTY", "key"),

@@ -41,13 +41,14 @@ class ConsentFact:
 class ServedNotice:
     """A notice of a purpose that reached a person; `recorded_at` is when both the serving and the notice were known.
 
-    `seen_at` is None while nobody says that it was seen; it has no recorded time of its own.
+    `seen_at` is None while nobody says that it was seen; `seen_recorded_at` is when somebody did.
     """
 
     purpose: str
     served_at: Instant
     recorded_at: Instant
     seen_at: Instant | None = None
+    seen_recorded_at: Instant | None = None
 
 
 def last_said(facts: Iterable[ConsentFact], purpose: str, at: Instant, known_at: Instant) -> ConsentFact | None:

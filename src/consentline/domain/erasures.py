@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from consentline.domain.instants import Instant
+from consentline.domain.objections import in_force_from
 
 
 class ErasureStatus(StrEnum):
@@ -41,9 +42,14 @@ class ErasureFacts:
     recorded_at: Instant
     transitions: tuple[ErasureTransition, ...] = ()
 
+    @property
+    def in_force_from(self) -> Instant:
+        """Since when it stops use: see `objections.in_force_from`."""
+        return in_force_from(self.received_at, self.recorded_at)
+
     def status_at(self, at: Instant, known_at: Instant) -> ErasureStatus | None:
-        """The state at `at` as known at `known_at`; None before it was received (or recorded)."""
-        if self.recorded_at > known_at or self.received_at > at:
+        """The state at `at` as known at `known_at`; None before it was in force (or recorded)."""
+        if self.recorded_at > known_at or self.in_force_from > at:
             return None
         status = ErasureStatus.REQUESTED
         for transition in sorted(self.transitions, key=lambda each: (each.at, each.recorded_at)):
@@ -63,6 +69,11 @@ class Erasure:
     recorded_at: Instant
     due_at: Instant
     history: Sequence[ErasureTransition] = ()
+
+    @property
+    def in_force_from(self) -> Instant:
+        """Since when it stops use: see `objections.in_force_from`."""
+        return in_force_from(self.received_at, self.recorded_at)
 
     def overdue(self, now: Instant) -> bool:
         """Whether the deadline passed before the person was answered, or before everything was erased."""

@@ -136,6 +136,8 @@ def seen_since(person: PersonFacts, question: NoticeQuestion) -> Instant | None:
             and notice.served_at <= question.at
             and notice.seen_at is not None
             and notice.seen_at <= question.at
+            and notice.seen_recorded_at is not None
+            and notice.seen_recorded_at <= question.known_at
         ),
         default=None,
     )

@@ -21,6 +21,14 @@ STOPPING = frozenset({ObjectionStatus.PENDING, ObjectionStatus.UPHELD})
 """The states in which an objection stops use and causes flags."""
 
 
+def in_force_from(received_at: Instant, recorded_at: Instant) -> Instant:
+    """Since when an objection stops use: its receipt, or its recording where our clock says that this came first.
+
+    What is recorded has reached us, whatever the clock of whoever says when (Art. 21(1), 18(1)(d)).
+    """
+    return min(received_at, recorded_at)
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """The objection is `status` from `at` on, as known since `recorded_at`."""
@@ -85,9 +93,14 @@ class ObjectionFacts:
         """Whether posts on `platform` are in scope; no platform named means all."""
         return not self.platforms or platform in self.platforms
 
+    @property
+    def in_force_from(self) -> Instant:
+        """Since when it stops use: see `in_force_from`."""
+        return in_force_from(self.received_at, self.recorded_at)
+
     def status_at(self, at: Instant, known_at: Instant) -> ObjectionStatus | None:
-        """The state at `at` as known at `known_at`; None before it was received (or recorded)."""
-        if self.recorded_at > known_at or self.received_at > at:
+        """The state at `at` as known at `known_at`; None before it was in force (or recorded)."""
+        if self.recorded_at > known_at or self.in_force_from > at:
             return None
         status = ObjectionStatus.PENDING
         for transition in sorted(self.transitions, key=lambda each: (each.at, each.recorded_at)):
@@ -113,6 +126,11 @@ class Objection:
     decided_at: Instant | None
     grounds: str | None
     history: tuple[ObjectionEvent, ...] = ()
+
+    @property
+    def in_force_from(self) -> Instant:
+        """Since when it stops use: see `in_force_from`."""
+        return in_force_from(self.received_at, self.recorded_at)
 
     @property
     def deadline(self) -> Instant:

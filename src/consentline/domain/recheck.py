@@ -90,11 +90,11 @@ def _of_age(person: PersonFacts, after: Instant) -> Iterator[Instant]:
 def _of_objections(person: PersonFacts, purpose: str, platform: str) -> Iterator[Instant]:
     for objection in person.objections:
         if objection.covers(purpose, platform):
-            yield objection.received_at
+            yield objection.in_force_from
             yield from (transition.at for transition in objection.transitions)
 
 
 def _of_erasures(person: PersonFacts) -> Iterator[Instant]:
     for erasure in person.erasures:
-        yield erasure.received_at
+        yield erasure.in_force_from
         yield from (transition.at for transition in erasure.transitions)

@@ -13,7 +13,7 @@ import msgspec
 from consentline.domain.codes import check_jurisdiction, check_platform, check_purpose
 from consentline.domain.errors import InvalidInputError
 from consentline.domain.keys import LONGEST_KEY, check_key
-from consentline.domain.records import KINDS, Post, Record
+from consentline.domain.records import KINDS, NoticeServed, Post, Record
 
 _decode = msgspec.json.Decoder[Record](Record).decode
 
@@ -107,6 +107,8 @@ def _check(record: Record, latest: datetime) -> None:
         moment: datetime | None = getattr(record, name)
         if moment is not None:
             _check_time(moment, name, latest)
+    if isinstance(record, NoticeServed) and record.seen_at is not None and record.seen_at < record.served_at:
+        raise InvalidInputError("seen_at lies before served_at", code="SEEN_BEFORE_SERVED", path=("seen_at",))
     if fields.digest:
         digest: str | None = getattr(record, "content_digest")  # noqa: B009 - not every kind has one
         if digest is not None:

@@ -82,4 +82,4 @@ def _since(objection: ObjectionFacts, status: ObjectionStatus) -> tuple[Instant,
     for transition in objection.transitions:
         if transition.status is status:
             return transition.at, transition.recorded_at
-    return objection.received_at, objection.recorded_at
+    return objection.in_force_from, objection.recorded_at

@@ -9,7 +9,10 @@ from consentline.graph.session import Tx
 
 
 class ConsentEvent(NamedTuple):
-    """A change of a person's standing for a purpose; `source` names the notice or objection behind it."""
+    """A change of a person's standing for a purpose; `source` names the notice or objection behind it.
+
+    A notice informs since it is known what it says: `recorded_at` is when both it and its serving were recorded.
+    """
 
     valid_from: Instant
     recorded_at: Instant
@@ -23,7 +26,8 @@ WITH [(u)-[:SAID]->(s:ConsentState {purpose: $purpose}) | [s.valid_from, s.recor
        CASE s.status WHEN 'GIVEN' THEN 'CONSENT_GIVEN' WHEN 'WITHDRAWN' THEN 'CONSENT_WITHDRAWN' ELSE s.status END,
        coalesce(s.objection, '')]]
    + [(u)-[s:SERVED]->(n:Notice {purpose: $purpose}) WHERE n.described_at IS NOT NULL
-       | [s.served_at, s.recorded_at, 'INFORMED', n.key + ':' + toString(n.version)]] AS events
+       | [s.served_at, CASE WHEN n.described_at > s.recorded_at THEN n.described_at ELSE s.recorded_at END,
+          'INFORMED', n.key + ':' + toString(n.version)]] AS events
 UNWIND CASE WHEN size(events) = 0 THEN [null] ELSE events END AS event
 WITH size(events) AS total, event
 ORDER BY event[0], event[1], event[2], event[3]

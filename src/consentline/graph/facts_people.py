@@ -112,7 +112,10 @@ UNWIND $rows AS row
 MERGE (n:Notice {key: row[1], version: row[2]})
 WITH row, n
 MATCH (u:User {key: row[0]})
-CREATE (u)-[:SERVED {served_at: row[3], seen_at: row[4], recorded_at: $now}]->(n)
+CREATE (u)-[:SERVED {
+  served_at: row[3], recorded_at: $now,
+  seen_at: row[4], seen_recorded_at: CASE WHEN row[4] IS NULL THEN NULL ELSE $now END
+}]->(n)
 """
 
 ADD_SEEN: LiteralString = """
@@ -121,7 +124,7 @@ MATCH (u:User {key: row[0]})
 WITH u, row[1] AS notice, row[2] AS version, row[3] AS served_at, row[4] AS seen_at
 MATCH (u)-[s:SERVED {served_at: served_at}]->(n:Notice)
 WHERE n.key = notice AND n.version = version
-SET s.seen_at = seen_at
+SET s.seen_at = seen_at, s.seen_recorded_at = $now
 """
 
 
@@ -137,6 +140,6 @@ async def add_servings(tx: Tx, new: dict[ServingKey, Instant | None], now: Insta
     await tx.rows(ADD_SERVINGS, rows=Rows(rows), now=now)
 
 
-async def add_seen(tx: Tx, seen: dict[ServingKey, Instant]) -> None:
+async def add_seen(tx: Tx, seen: dict[ServingKey, Instant], now: Instant) -> None:
     """Complete servings that did not say when the notice was seen."""
-    await tx.rows(ADD_SEEN, rows=Rows([[*key, seen_at] for key, seen_at in seen.items()]))
+    await tx.rows(ADD_SEEN, rows=Rows([[*key, seen_at] for key, seen_at in seen.items()]), now=now)

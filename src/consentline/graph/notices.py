@@ -59,7 +59,7 @@ RETURN until, collect([
   [(u)-[:KNOWN]->(j:UserFact {field: 'jurisdiction'}) | [j.value, j.valid_from, j.recorded_at]],
   [(u)-[s:SERVED]->(n:Notice) WHERE n.purpose = $purpose AND n.described_at IS NOT NULL
     | [n.purpose, s.served_at, CASE WHEN n.described_at > s.recorded_at THEN n.described_at ELSE s.recorded_at END,
-       s.seen_at]]
+       s.seen_at, coalesce(s.seen_recorded_at, s.recorded_at)]]
 ]) AS people
 """
 

@@ -19,7 +19,8 @@ CREATE (o:Objection {
 WITH u, o
 UNWIND o.purposes AS purpose
 CREATE (u)-[:SAID]->(:ConsentState {
-  purpose: purpose, status: 'OBJECTION_PENDING', valid_from: o.received_at, recorded_at: o.recorded_at, objection: o.key
+  purpose: purpose, status: 'OBJECTION_PENDING', objection: o.key,
+  valid_from: $in_force_from, recorded_at: o.recorded_at
 })
 """
 
@@ -35,6 +36,7 @@ async def create(tx: Tx, objection: Objection, *, by: str) -> None:
         channel=objection.channel,
         received_at=objection.received_at,
         recorded_at=objection.recorded_at,
+        in_force_from=objection.in_force_from,
         due_at=objection.due_at,
         by=by,
     )

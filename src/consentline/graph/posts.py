@@ -101,7 +101,7 @@ RETURN collect([
     | [s.purpose, s.status, s.valid_from, s.recorded_at]],
   [(u)-[s:SERVED]->(n:Notice) WHERE n.described_at IS NOT NULL
     | [n.purpose, s.served_at, CASE WHEN n.described_at > s.recorded_at THEN n.described_at ELSE s.recorded_at END,
-       s.seen_at]],
+       s.seen_at, coalesce(s.seen_recorded_at, s.recorded_at)]],
   [(u)<-[:FILED_BY]-(o:Objection) | [o.key, o.purposes, o.platforms, o.received_at, o.recorded_at,
     [(o)-[:BECAME]->(t:Transition) | [t.status, t.at, t.recorded_at, t.grounds]]]],
   [(u)<-[:REQUESTED_BY]-(e:Erasure) | [e.received_at, e.recorded_at,

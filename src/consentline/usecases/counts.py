@@ -42,24 +42,21 @@ async def settle(tx: Tx, service: Service, keys: Collection[str], now: Instant) 
 
 
 class Restriction(NamedTuple):
-    """What a new objection, or an erasure, takes out of use from `since` on; no platform named means all."""
+    """What a new objection, or an erasure, takes out of use, now at the latest; no platform named means all."""
 
     user: str
     purposes: Collection[str]
     platforms: Sequence[str]
-    since: Instant
 
 
-async def restrict(tx: Tx, lineage: Lineage, made: Restriction, now: Instant, *, named: bool) -> list[ScopedPosts]:
+async def restrict(tx: Tx, lineage: Lineage, made: Restriction, *, named: bool) -> list[ScopedPosts]:
     """Count the members that the person wrote, in the scope of a restriction, as ineligible; the guard is held.
 
     They are not judged: nothing else about them can make up for the objection. That keeps an objection cheap for
     somebody with many posts. Answers everything in datasets that they wrote, with the keys only when `named`. What
-    depicts them, and what holds from later, is left to `settle_after`.
+    depicts them is left to `settle_after`.
     """
     purposes = sorted(set(made.purposes) & set(purposes_of(lineage.policies)))
-    if made.since > now:
-        purposes = []
     differences = Differences()
     scoped: list[ScopedPosts] = []
     for fresh, written in await counts.restrict(tx, made.user, made.platforms, purposes, named=named):
@@ -71,11 +68,7 @@ async def restrict(tx: Tx, lineage: Lineage, made: Restriction, now: Instant, *,
 
 async def settle_after(tx: Tx, service: Service, made: Restriction, now: Instant) -> None:
     """Judge what `restrict` left, once what restricts is recorded; the guard is held."""
-    if made.since > now:
-        left = await counts.tracked_of_people(tx, [made.user])
-    else:
-        left = await counts.tracked_depicting(tx, made.user)
-    await settle(tx, service, left, now)
+    await settle(tx, service, await counts.tracked_depicting(tx, made.user), now)
 
 
 async def judge(tx: Tx, lineage: Lineage, keys: Sequence[str], now: Instant) -> dict[str, Judgement]:

@@ -69,13 +69,13 @@ async def request_erasure(service: Service, command: RequestErasure, *, by: str 
             recorded_at=now,
             due_at=due_at(command.received_at, place, service.establishment),
         )
-        made = Restriction(command.user, purposes_of(lineage.policies), (), command.received_at)
-        named = bool(Readers(lineage, command.received_at))
+        made = Restriction(command.user, purposes_of(lineage.policies), ())
+        named = bool(Readers(lineage, erasure.in_force_from))
         scoped = [
-            *await counts.restrict(tx, lineage, made, now, named=named),
+            *await counts.restrict(tx, lineage, made, named=named),
             *await objections.scoped_posts(tx, [command.user], named=named, written=False),
         ]
-        uses = await violations.begin_scoped(tx, lineage, scoped, command.received_at)
+        uses = await violations.begin_scoped(tx, lineage, scoped, erasure.in_force_from)
         await erasures.create(tx, erasure, by=by)
         await counts.settle_after(tx, service, made, now)
         await violations.end(tx, service, lineage, uses, now, [command.user], scoped)

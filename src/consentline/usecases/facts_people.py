@@ -117,5 +117,5 @@ async def record_servings(tx: Tx, service: Service, records: Sequence[NoticeServ
         await facts_people.add_servings(tx, new, now)
         await rejudging.end(tx, service, now)
     if seen:
-        await facts_people.add_seen(tx, seen)
+        await facts_people.add_seen(tx, seen, await upper.recording_time(tx))
     return outcomes

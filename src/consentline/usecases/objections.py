@@ -99,14 +99,14 @@ async def file_objection(service: Service, command: FileObjection, *, by: str = 
             grounds=None,
             history=(ObjectionEvent(ObjectionEventKind.FILED, command.received_at, now, by),),
         )
-        made = Restriction(objection.user, objection.purposes, objection.platforms, objection.received_at)
+        made = Restriction(objection.user, objection.purposes, objection.platforms)
         # Posts are named where a run that started since may have read them: what it did is a violation then.
-        named = bool(Readers(lineage, command.received_at))
+        named = bool(Readers(lineage, objection.in_force_from))
         scoped = [
-            *await counts.restrict(tx, lineage, made, now, named=named),
+            *await counts.restrict(tx, lineage, made, named=named),
             *await objections.scoped_posts(tx, [command.user], named=named, written=False),
         ]
-        uses = await violations.begin_scoped(tx, lineage, scoped, command.received_at)
+        uses = await violations.begin_scoped(tx, lineage, scoped, objection.in_force_from)
         await objections.create(tx, objection, by=by)
         await events.objection_changed(tx, service, ObjectionEventKind.FILED, objection, now)
         await counts.settle_after(tx, service, made, now)

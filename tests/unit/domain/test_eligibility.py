@@ -201,7 +201,12 @@ RULES = (
 
 OBJECTIONS = (
     Case("an objection just now", by(person(objections=[objection(received=NOW)])), [R.OBJECTION_PENDING]),
-    Case("an objection a moment later", by(person(objections=[objection(received=NOW + 1)]))),
+    Case("an objection a moment later", by(person(objections=[objection(received=NOW + 1, recorded=NOW + 1)]))),
+    Case(
+        "recorded just now, received by a clock ahead of ours",
+        by(person(objections=[objection(received=NOW + DAY, recorded=NOW)])),
+        [R.OBJECTION_PENDING],
+    ),
     Case("upheld", by(person(objections=[objection(became(UPHELD))])), [R.OBJECTED]),
     Case("refused now", by(person(objections=[objection(became(REFUSED, NOW))]))),
     Case("refused a moment later", by(person(objections=[objection(became(REFUSED, NOW + 1))])), [R.OBJECTION_PENDING]),

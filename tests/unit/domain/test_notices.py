@@ -35,9 +35,13 @@ def question(asked: Policy = GB, *others: Policy, when: Instant = NOW, known: In
 
 
 def notice(
-    served: Instant, seen: Instant | None = None, purpose: str = AI, recorded: Instant = RECORDED
+    served: Instant,
+    seen: Instant | None = None,
+    purpose: str = AI,
+    recorded: Instant = RECORDED,
+    seen_recorded: Instant | None = None,
 ) -> ServedNotice:
-    return ServedNotice(purpose, served, recorded, seen)
+    return ServedNotice(purpose, served, recorded, seen, recorded if seen_recorded is None else seen_recorded)
 
 
 def moved(*places: tuple[str | None, Instant], recorded: Instant = RECORDED) -> PersonFacts:
@@ -83,6 +87,10 @@ REACHED = (
     case("a notice of another purpose", UNSERVED, notice(LONG_AGO, LONG_AGO, ADS)),
     case("another purpose was seen", SERVED, notice(LONG_AGO), notice(LONG_AGO, LONG_AGO, ADS)),
     case("served, but not known then", UNSERVED, notice(LONG_AGO, recorded=RECORDED + 1), known=RECORDED),
+    case("seen, but that was not known then", SERVED, notice(LONG_AGO, LONG_AGO, seen_recorded=RECORDED + 1),
+         known=RECORDED),
+    case("seen, as was known since then", SEEN, notice(LONG_AGO, LONG_AGO, seen_recorded=RECORDED + 1),
+         known=RECORDED + 1),
     case("seen, of a serving not known then", SERVED, notice(LONG_AGO), notice(LONG_AGO, NOW, recorded=RECORDED + 1),
          known=RECORDED),
 )  # fmt: skip
@@ -213,7 +221,9 @@ def some_story(seed: int) -> tuple[list[PersonFacts], NoticeQuestion]:
         placed = tuple(Dated(chance.choice(places), each, recorded()) for each in since)
         purposes = (AI, AI, ADS)
         notices = tuple(
-            ServedNotice(chance.choice(purposes), moment(), recorded(), chance.choice((None, moment(), moment())))
+            ServedNotice(
+                chance.choice(purposes), moment(), recorded(), chance.choice((None, moment(), moment())), recorded()
+            )
             for _ in range(chance.randint(0, 3))
         )
         return PersonFacts(f"u{number}", placed, notices=notices)
@@ -282,7 +292,13 @@ def by_the_rules(everybody: list[PersonFacts], asked: NoticeQuestion) -> dict[st
             counts["not"].add(who.key)
             continue
         first = min(each.served_at for each in reached)
-        seen = sorted(each.seen_at for each in reached if each.seen_at is not None and each.seen_at <= asked.at)
+        seen = sorted(
+            each.seen_at
+            for each in reached
+            if each.seen_at is not None
+            and each.seen_at <= asked.at
+            and (each.seen_recorded_at or EARLY) <= asked.known_at
+        )
         counts["served"] += 1
         counts["open"] += first + asked.policy.objection_window_days * DAY > asked.at
         counts["seen"] += bool(seen)

@@ -78,6 +78,8 @@ BORN: Dated[date | None] = dated(date(1990, 1, 1))
 SOON = date(2026, 2, 1)
 BEN = person("ben", adult_from=SOON)
 IE_ENDS = policy(jurisdiction="IE", effective_until=LATER - 1)
+FILED_LATER = objection(received=LATER, recorded=LATER)
+ASKED_LATER = replace(erasure(received=LATER), recorded_at=LATER)
 SERVED_TWICE = person(notices=[served(LATER), served(LATER - 31 * DAY)])
 
 CASES = [
@@ -108,19 +110,21 @@ CASES = [
     Case(
         "a birthday that holds no more", by(aged(replace(BORN, value=SOON), replace(BORN, valid_from=PUBLISHED))), None
     ),
-    Case("an objection is received", by(person(objections=[objection(received=LATER)])), LATER),
+    Case("an objection comes into force", by(person(objections=[FILED_LATER])), LATER),
+    Case("one received ahead of its recording is in force", by(person(objections=[objection(received=LATER)])), None),
     Case("it is decided", by(person(objections=[objection(became(ObjectionStatus.REFUSED, LATER))])), LATER),
-    Case("one of another purpose", by(person(objections=[objection(purposes=["ADS"], received=LATER)])), None),
-    Case("one of another platform", by(person(objections=[objection(platforms=["THREADS"], received=LATER)])), None),
-    Case("an erasure is asked for", by(person(erasures=[erasure(received=LATER)])), LATER),
+    Case("one of another purpose", by(person(objections=[replace(FILED_LATER, purposes=("ADS",))])), None),
+    Case("one of another platform", by(person(objections=[replace(FILED_LATER, platforms=("THREADS",))])), None),
+    Case("an erasure is asked for", by(person(erasures=[ASKED_LATER])), LATER),
+    Case("one asked for ahead of its recording is in force", by(person(erasures=[erasure(received=LATER)])), None),
     Case("it is refused", by(person(erasures=[erasure(turned(ErasureStatus.REFUSED, LATER))])), LATER),
     Case("the post is deleted", post(deletions=(dated(None, LATER),)), LATER),
     Case("its visibility changes", post(visibilities=(dated(Visibility.PRIVATE, LATER),)), LATER),
     Case("before its publication", post(published=LATER, visibilities=(dated(Visibility.PRIVATE, LATER - 1),)), None),
     Case("its publication", post(published=LATER), None),
     Case("somebody depicted comes of age", post(depicts=[BEN]), day_begins(SOON)),
-    Case("somebody depicted objects", post(depicts=[person("ben", objections=[objection(received=LATER)])]), LATER),
-    Case("somebody depicted asks for it", post(depicts=[person("ben", erasures=[erasure(received=LATER)])]), LATER),
+    Case("somebody depicted objects", post(depicts=[person("ben", objections=[FILED_LATER])]), LATER),
+    Case("somebody depicted asks for it", post(depicts=[person("ben", erasures=[ASKED_LATER])]), LATER),
     Case("nobody protects the depicted", post(depicts=[BEN]), None, (policy(protects_depicted=False),)),
     Case("a post known by key only", PostFacts("p", authors=(Link(moves("IE"), RECORDED),)), None),
     Case("one of those deleted", PostFacts("p", deletions=(dated(None, LATER),)), LATER),

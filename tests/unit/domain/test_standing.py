@@ -12,6 +12,7 @@ from consentline.domain.standing import ConsentState, standing
 from tests.unit.domain.factories import AI, NOW, PUBLISHED, RECORDED, became, objection, person, policy, said, served
 
 PENDING = objection()
+AHEAD = objection(received=RECORDED + DAY)
 UPHELD = objection(became(ObjectionStatus.UPHELD, PUBLISHED + DAY))
 REFUSED = objection(became(ObjectionStatus.REFUSED, PUBLISHED + DAY))
 WITHDRAWN = objection(became(ObjectionStatus.WITHDRAWN, PUBLISHED + DAY))
@@ -49,6 +50,8 @@ CASES = (
     Case("another purpose", told(objection(purposes=["ADS"]), **NOTICE), S.INFORMED),
     Case("before the objection", told(PENDING), S.UNINFORMED, None, at=PUBLISHED - 1),
     Case("on the objection", told(PENDING), S.OBJECTION_PENDING, at=PUBLISHED),
+    Case("received ahead of its recording", told(AHEAD), S.OBJECTION_PENDING, RECORDED),
+    Case("before that was recorded", told(AHEAD), S.UNINFORMED, None, at=RECORDED - 1),
     Case("before the person was told", told(REFUSED), S.OBJECTION_PENDING, at=PUBLISHED + DAY - 1),
     Case("from when the person was told", told(REFUSED), S.OBJECTION_REFUSED, PUBLISHED + DAY, at=PUBLISHED + DAY),
     Case("before it was recorded", told(PENDING, **NOTICE), S.UNINFORMED, None, known_at=RECORDED - 1),

@@ -54,10 +54,7 @@ class NoticeCoverage:
         """Those reached."""
         return self.value.served
 
-    @strawberry.field(
-        description="How many of them saw one of those by `at`. When that became known is not kept: with an earlier"
-        " `knownAt` it is told as known now, of the servings known then."
-    )
+    @strawberry.field(description="How many of them saw one of those by `at`.")
     def seen(self) -> int:
         """Part of those served."""
         return self.value.seen
