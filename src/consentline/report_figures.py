@@ -1,4 +1,7 @@
-"""The figures of a compliance report: each is what one query of the API answers, so that anybody can ask it again."""
+"""The figures of a compliance report: each is what one query of the API answers, so that anybody can ask it again.
+
+The queries carry the recorded time at which they were asked: what is recorded later changes no answer.
+"""
 
 import secrets
 from dataclasses import dataclass
@@ -8,6 +11,7 @@ from typing import Any, cast
 from consentline.domain.access import Principal, Role
 from consentline.domain.errors import ConsentlineError, InvalidInputError
 from consentline.domain.instants import DAY, Instant, from_datetime
+from consentline.domain.policies import Policy
 from consentline.domain.reports import Period
 from consentline.gql.context import Context
 from consentline.gql.cursors import Cursors
@@ -44,7 +48,8 @@ class Figure:
 class ComplianceReport:
     """The figures of the UTC days from `first` on, and before `end`.
 
-    `notices` has one for each policy in force at the end, `exclusions` one for each version built in the period.
+    `notices` has one for each policy in force at the end that requires a notice, `without_notice` names the others;
+    `exclusions` has one for each version built in the period.
     """
 
     first: date
@@ -52,6 +57,7 @@ class ComplianceReport:
     generated_at: str
     figures: dict[str, Figure]
     notices: list[Figure]
+    without_notice: list[str]
     exclusions: list[Figure]
 
     def all_figures(self) -> list[Figure]:
@@ -64,7 +70,10 @@ def _of_period(field: str) -> str:
 
 
 def _of_objections(fields: str) -> str:
-    return _of_period(f"objectionFigures(from: $from, to: $to) {{ {fields} }}")
+    return (
+        "query Figure($from: DateTime!, $to: DateTime!, $knownAt: DateTime!) {\n"
+        f"  objectionFigures(from: $from, to: $to, knownAt: $knownAt) {{ {fields} }}\n}}"
+    )
 
 
 OBJECTIONS = {
@@ -79,8 +88,8 @@ OBJECTIONS = {
         _of_objections("receivedByDay { day count }"),
     ),
     "objectionsByStatus": Question(
-        "Objections received, by status now",
-        "The status, when the report was made, of the objections received in the period.",
+        "Objections received, by status",
+        "The status, as known when the report was made, of the objections received in the period.",
         _of_objections("receivedByStatus { status count }"),
     ),
     "objectionsDecided": Question(
@@ -96,7 +105,7 @@ OBJECTIONS = {
         _of_objections("timeToDecision { decided medianDays percentile95Days }"),
     ),
     "objectionsOverdue": Question(
-        "Objections overdue now",
+        "Objections overdue",
         "Objections that were PENDING after their deadline (extendedTo, else dueAt) when the report was made, whenever"
         " they were received.",
         _of_objections("overdue"),
@@ -115,23 +124,29 @@ OBJECTIONS = {
 GATE = {
     "runsRefused": Question(
         "Training runs refused",
-        "How often the gate refused a run in the period; all that stood against it then counts once.",
+        "How many runs the gate refused in the period, to be authorised or to start, however often each.",
         _of_period("trainingFigures(from: $from, to: $to) { runsRefused }"),
+    ),
+    "refusals": Question(
+        "Refusals by the gate",
+        "How often the gate refused a run in the period: one that is tried again is refused again; all that stood"
+        " against one attempt counts once.",
+        _of_period("trainingFigures(from: $from, to: $to) { refusals }"),
     ),
     "trainingRefusals": Question(
         "What stood against the refused runs",
         "By time, the first hundred; totalCount says how many there are.",
         _of_period(
             "trainingRefusals(from: $from, to: $to, first: 100) {\n    totalCount\n"
-            "    edges { node { run refusedAt datasetVersion reason count message } }\n  }"
+            "    edges { node { run step refusedAt datasetVersion reason count message } }\n  }"
         ),
     ),
 }
 NOTICES = Question(
     "Notice coverage",
-    "The people whom this version of the policy governed at the end of the period: served a notice of its purpose by"
-    " then, seen one of those, objection window still open, not served. By day: people by the UTC day of their first"
-    " serving, and of their first seeing; of a longer period the last 366 days.",
+    "The people whom this version of the policy, which requires a notice, governed at the end of the period: served a"
+    " notice of its purpose by then, seen one of those, objection window still open, not served. By day: people by the"
+    " UTC day of their first serving, and of their first seeing; of a longer period the last 366 days.",
     "query Figure($policy: String!, $version: Int!, $at: DateTime!, $knownAt: DateTime!, $days: Int!) {\n"
     "  noticeCoverage(policy: $policy, version: $version, at: $at, knownAt: $knownAt) {\n"
     "    people served seen windowOpen notServed\n    byDay(days: $days) { day served seen }\n  }\n}",
@@ -167,12 +182,23 @@ async def compliance_report(service: Service, first: date, end: date) -> Complia
         raise InvalidInputError("the period has not begun yet", code="REPORT_PERIOD", path=("from",))
     ask = _Asker(service)
     bounds = {"from": format_instant(period.begin), "to": format_instant(period.end)}
+    at = min(period.end - 1, now)
+    days = min((at - period.begin) // DAY + 1, _MOST_NOTICE_DAYS)
+    known = {"knownAt": format_instant(now)}
+    asked = {"at": format_instant(at), "days": days} | known
+    governing = await reports.governing_policies(service, at)
     return ComplianceReport(
         first,
         end,
         format_instant(now),
-        figures={name: await ask(question, bounds) for name, question in (OBJECTIONS | GATE).items()},
-        notices=await _notices(service, ask, period, now),
+        figures={name: await ask(each, bounds | known) for name, each in OBJECTIONS.items()}
+        | {name: await ask(each, bounds) for name, each in GATE.items()},
+        notices=[
+            await ask(NOTICES, {"policy": policy.key, "version": policy.version} | asked, _named(policy))
+            for policy in governing
+            if policy.notice_required
+        ],
+        without_notice=[_named(policy) for policy in governing if not policy.notice_required],
         exclusions=[
             await ask(EXCLUSIONS, {"dataset": version.ref.dataset, "number": version.ref.number}, str(version.ref))
             for version in await reports.built_versions(service, period)
@@ -180,18 +206,8 @@ async def compliance_report(service: Service, first: date, end: date) -> Complia
     )
 
 
-async def _notices(service: Service, ask: "_Asker", period: Period, now: Instant) -> list[Figure]:
-    at = min(period.end - 1, now)
-    days = min((at - period.begin) // DAY + 1, _MOST_NOTICE_DAYS)
-    asked = {"at": format_instant(at), "knownAt": format_instant(now), "days": days}
-    return [
-        await ask(
-            NOTICES,
-            {"policy": policy.key, "version": policy.version} | asked,
-            f"{policy.key}, version {policy.version} ({policy.jurisdiction}, {policy.purpose})",
-        )
-        for policy in await reports.governing_policies(service, at)
-    ]
+def _named(policy: Policy) -> str:
+    return f"{policy.key}, version {policy.version} ({policy.jurisdiction}, {policy.purpose})"
 
 
 def document(report: ComplianceReport) -> dict[str, Any]:
@@ -201,6 +217,7 @@ def document(report: ComplianceReport) -> dict[str, Any]:
         "from": report.first.isoformat(),
         "to": report.end.isoformat(),
         "generatedAt": report.generated_at,
+        "policiesWithoutNotice": report.without_notice,
         "figures": {name: _plain(figure) for name, figure in report.figures.items()}
         | {
             "noticeCoverage": [_plain(figure) for figure in report.notices],

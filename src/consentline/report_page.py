@@ -21,7 +21,8 @@ dl.tiles dd { margin: 0; font-size: 1.6rem; }
 table { border-collapse: collapse; margin: 1rem 0; } caption { text-align: left; color: var(--soft); }
 th, td { border-bottom: 1px solid var(--line); padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top; }
 td.n { text-align: right; font-variant-numeric: tabular-nums; } td.text { white-space: pre-wrap; }
-td, th { overflow-wrap: anywhere; }
+td { overflow-wrap: anywhere; } thead th { white-space: nowrap; }
+tbody th { min-width: 10rem; overflow-wrap: anywhere; font-weight: normal; }
 figure { margin: 1rem 0; } svg { width: 100%; height: auto; } svg text { font: 12px sans-serif; fill: var(--soft); }
 svg line { stroke: var(--line); } .s0 { fill: var(--first); } .s1 { fill: var(--second); }
 span.key { display: inline-block; width: .8em; height: .8em; margin: 0 .3em 0 1em; }
@@ -70,7 +71,7 @@ class _Page:
         """What is reported, and when it was asked."""
         report = self._report
         days, asked = f"UTC days from {report.first} on, and before {report.end}", escape(report.generated_at)
-        note = f"{days}; asked at {asked}. Each number leads to the query that gives it."
+        note = f"{days}; asked at {asked}. Each number leads to the query that gives it, as known then."
         return [f"<h1>{escape(title)}</h1>", f'<p class="note">{note}</p>']
 
     def objections(self) -> list[str]:
@@ -82,7 +83,7 @@ class _Page:
         decided = times.value or {"decided": 0, "medianDays": None, "percentile95Days": None}
         tiles = [
             ("Received", received, received.value),
-            ("Overdue now", named["objectionsOverdue"], named["objectionsOverdue"].value),
+            ("Overdue", named["objectionsOverdue"], named["objectionsOverdue"].value),
             ("Extended", named["objectionsExtended"], named["objectionsExtended"].value),
             ("Decided", times, decided["decided"]),
             ("Median days to decision", times, decided["medianDays"]),
@@ -101,21 +102,24 @@ class _Page:
             ),
             "</dl>",
             *self._by_day(by_day, "Objections received by day", self._days(), [Series("Received", counts)]),
-            *self._table(by_status, ("Status now", "Received"), _pairs(by_status, "status")),
+            *self._table(by_status, ("Status", "Received"), _pairs(by_status, "status")),
             *self._table(outcomes, ("Decision", "Decided"), _pairs(outcomes, "status")),
             *self._table(grounds, ("Grounds", "Refused"), _pairs(grounds, "grounds")),
         ]
 
     def notices(self) -> list[str]:
-        """Coverage of each policy in force at the end of the period, and by day."""
+        """Coverage of each policy in force at the end of the period that requires a notice, and by day."""
         columns = ("people", "served", "seen", "windowOpen", "notServed")
         heads = ("Policy", "People", "Served", "Seen", "Window open", "Not served")
         parts = ["<h2>Notices</h2>"]
+        if self._report.without_notice:
+            listed = "; ".join(escape(each) for each in self._report.without_notice)
+            parts.append(f"<p>In force at the end of the period without requiring a notice: {listed}.</p>")
         if not self._report.notices:
-            return [*parts, "<p>No policy was in force at the end of the period.</p>"]
+            return [*parts, "<p>No policy that requires a notice was in force at the end of the period.</p>"]
         parts += [
             "<table>",
-            "<caption>Coverage of the policies in force at the end of the period</caption>",
+            "<caption>Coverage of the policies in force at the end of the period that require a notice</caption>",
             _heads(heads),
             "<tbody>",
         ]
@@ -144,18 +148,19 @@ class _Page:
 
     def gate(self) -> list[str]:
         """Runs that were refused, and what stood against them."""
-        runs, refusals = (self._figures[name] for name in ("runsRefused", "trainingRefusals"))
+        runs, attempts, refusals = (self._figures[name] for name in ("runsRefused", "refusals", "trainingRefusals"))
         listed = [edge["node"] for edge in refusals.value["edges"]]
         total = self._link(refusals, refusals.value["totalCount"])
+        counted = f"Runs refused: {self._link(runs, runs.value)}, in {self._link(attempts, attempts.value)} refusals"
         parts = [
             "<h2>Training gate</h2>",
-            f"<p>Runs refused: {self._link(runs, runs.value)}.</p>",
+            f"<p>{counted} (a run that is tried again is refused again).</p>",
             f"<p>What stood against them: {total}; listed here: {len(listed)}.</p>",
         ]
         if not listed:
             return parts
         rows = [self._refusal(refusals, each) for each in listed]
-        heads = _heads(("Run", "When", "Dataset version", "Reason", "Posts", "Message"))
+        heads = _heads(("Run", "Step", "When", "Dataset version", "Reason", "Posts", "Message"))
         return [*parts, "<table>", "<caption>By time</caption>", heads, "<tbody>", *rows, "</tbody>", "</table>"]
 
     def queries(self) -> list[str]:
@@ -176,10 +181,10 @@ class _Page:
         return parts
 
     def _refusal(self, figure: Figure, node: dict[str, Any]) -> str:
-        texts = [node["refusedAt"], node["datasetVersion"] or "", node["reason"] or "", node["message"]]
-        when, version, reason, message = (f'<td class="text">{escape(text)}</td>' for text in texts)
+        texts = [node["step"], node["refusedAt"], node["datasetVersion"] or "", node["reason"] or "", node["message"]]
+        step, when, version, reason, message = (f'<td class="text">{escape(text)}</td>' for text in texts)
         posts = f'<td class="n">{self._link(figure, node["count"])}</td>'
-        return f'<tr><th scope="row">{escape(node["run"])}</th>{when}{version}{reason}{posts}{message}</tr>'
+        return f'<tr><th scope="row">{escape(node["run"])}</th>{step}{when}{version}{reason}{posts}{message}</tr>'
 
     def _by_day(self, figure: Figure, title: str, days: Sequence[date], series: Sequence[Series]) -> list[str]:
         keys = "".join(f'<span class="key s{i}"></span>{escape(each.label)}' for i, each in enumerate(series))

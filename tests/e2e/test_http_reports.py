@@ -42,6 +42,8 @@ mutation ($input: AuthorizeTrainingInput!) {
 }
 """
 
+START = "mutation ($input: StartTrainingInput!) { startTraining(input: $input) { userErrors { code message } } }"
+
 
 def ago(days: float) -> str:
     return (NOW - timedelta(days=days)).isoformat()
@@ -52,6 +54,7 @@ def day(days: float) -> str:
     return (NOW - timedelta(days=days)).date().isoformat()
 
 
+SILENT = {"jurisdiction": "IE", "notice_required": False}
 SERVED = {"ana": (20, 19), "ben": (10, None), "dan": (3, 3)}
 """Who was served a notice, and who saw it, how many days ago."""
 RECEIVED = {"ben": 5, "eve": 100, "no1": 20, "no2": 15, "no3": 15, "yes": 14, "back": 5, "long": 9}
@@ -68,6 +71,7 @@ def told(module_api: Api) -> Api:
     people = ("ana", "ben", "cat", "dan", "eve")
     answer = api.ingest(
         record("policy", key="gb", version=1, effective_from="2020-01-01T00:00:00Z", **policy, **rules),
+        record("policy", key="ie", version=1, effective_from="2020-01-01T00:00:00Z", **policy | SILENT),
         record("notice", key="n", version=1, **notice),
         *(record("user", key=each, jurisdiction="GB-ENG", adult_from="1990-01-01") for each in people),
         *(
@@ -89,8 +93,19 @@ def told(module_api: Api) -> Api:
     change(api, BUILD, dataset=HOSTILE)
     change(api, REGISTER, dataset="raw", coverage="COMPLETE", posts=["p-ana", "p-ben"])
     variables = {"run": HOSTILE, "inputs": [{"dataset": "raw", "number": 1}]}
-    refused = api.data(AUTHORIZE, {"input": variables})["authorizeTraining"]
-    assert [each["count"] for each in refused["refusals"]] == [1]
+    for _ in range(2):
+        refused = api.data(AUTHORIZE, {"input": variables})["authorizeTraining"]
+        assert [each["count"] for each in refused["refusals"]] == [1]
+    return refuse_a_start(api)
+
+
+def refuse_a_start(api: Api) -> Api:
+    """A run is authorised on what may be used, which may be used no more when it is to start."""
+    change(api, REGISTER, dataset="small", coverage="COMPLETE", posts=["p-ana"])
+    change(api, AUTHORIZE, run="r", inputs=[{"dataset": "small", "number": 1}])
+    api.ingest(record("post_deleted", post="p-ana", valid_from=ago(0)))
+    start = api.data(START, {"input": {"run": "r"}})["startTraining"]
+    assert [each["code"] for each in start["userErrors"]] == ["INELIGIBLE_MEMBERS"]
     return api
 
 
@@ -137,6 +152,7 @@ def figures_of(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_the_report_says_what_it_is_about(report: dict[str, Any]) -> None:
+    assert report["policiesWithoutNotice"] == ["ie, version 1 (IE, AI_TRAINING)"]
     assert (report["report"], report["from"], report["to"]) == ("compliance", FIRST.isoformat(), END.isoformat())
     assert NOW < datetime.fromisoformat(report["generatedAt"]) < NOW + timedelta(minutes=30)
 
@@ -187,20 +203,29 @@ def test_the_figures_about_builds_and_the_gate_are_those_of_the_story(figures: d
         "OBJECTION_WINDOW_OPEN": 1,
         "OBJECTION_PENDING": 2,
     }
-    assert figures["runsRefused"]["value"] == 1
+    assert (figures["runsRefused"]["value"], figures["refusals"]["value"]) == (2, 3)
     refusals = figures["trainingRefusals"]["value"]
-    assert refusals["totalCount"] == 1
-    node = refusals["edges"][0]["node"]
-    assert (node["run"], node["datasetVersion"], node["count"]) == (HOSTILE, "raw:1", 1)
-    assert node["reason"] == "OBJECTION_PENDING"
+    assert refusals["totalCount"] == 3
+    fields = ("run", "step", "datasetVersion", "count", "reason")
+    assert [tuple(edge["node"][field] for field in fields) for edge in refusals["edges"]] == [
+        (HOSTILE, "AUTHORIZE", "raw:1", 1, "OBJECTION_PENDING"),
+        (HOSTILE, "AUTHORIZE", "raw:1", 1, "OBJECTION_PENDING"),
+        ("r", "START", "small:1", 1, None),
+    ]
 
 
 def test_every_query_of_a_report_gives_its_figure_over_http(told: Api, report: dict[str, Any]) -> None:
     found = figures_of(report)
 
-    assert len(found) == 12
+    assert len(found) == 13
     for figure in found:
         assert value_of(told.data(figure["query"], figure["variables"], "auditor")) == figure["value"]
+
+
+def test_figures_of_a_time_that_is_still_to_come_are_refused(told: Api) -> None:
+    query = f'{{ objectionFigures{PERIOD}, knownAt: "2999-01-01T00:00:00Z") {{ received }} }}'
+
+    assert only_error(told.graphql(query)) == ("KNOWN_AT_IN_FUTURE", "knownAt lies in the future", ["objectionFigures"])
 
 
 def test_a_period_in_which_nothing_happened_is_reported_too(command: Report, told: Api) -> None:
@@ -292,11 +317,13 @@ def test_grounds_are_listed_within_bounds(told: Api, first: int) -> None:
 
 def test_the_period_is_told_again_and_refusals_have_cursors(told: Api) -> None:
     period = f'(from: "{FIRST}T00:00:00Z", to: "{END}T00:00:00Z"'
-    told_again = told.data(f"{{ objectionFigures{period}) {{ from to }} }}")["objectionFigures"]
-    assert told_again == {"from": f"{FIRST}T00:00:00Z", "to": f"{END}T00:00:00Z"}
+    told_again = told.data(f"{{ objectionFigures{period}) {{ from to knownAt }} }}")["objectionFigures"]
+    assert told_again == {"from": f"{FIRST}T00:00:00Z", "to": f"{END}T00:00:00Z", "knownAt": None}
+    then = told.data(f'{{ objectionFigures{period}, knownAt: "{ago(1)}") {{ knownAt }} }}')["objectionFigures"]
+    assert datetime.fromisoformat(then["knownAt"]) == NOW - timedelta(days=1)
     fields = "{ edges { cursor node { purpose } } }"
     query = f"query ($after: String) {{ trainingRefusals{period}, after: $after) {fields} }}"
-    (edge,) = told.data(query)["trainingRefusals"]["edges"]
+    *_, edge = told.data(query)["trainingRefusals"]["edges"]
     assert edge["node"] == {"purpose": "AI_TRAINING"}
     assert told.data(query, {"after": edge["cursor"]})["trainingRefusals"]["edges"] == []
 
@@ -349,3 +376,19 @@ def test_what_is_undecided_is_listed_by_urgency_page_by_page(told: Api) -> None:
         "ORDER_NEEDS_PENDING",
         "only PENDING objections have a deadline to be ordered by, not those that are UPHELD",
     )
+
+
+def test_the_queries_of_a_report_give_its_figures_whatever_is_recorded_later(told: Api, command: Report) -> None:
+    change(told, FILE, key="long2", user="gil", receivedAt=ago(6))
+    before = json.loads(command().stdout)
+    change(told, FILE, key="told-late", user="hal", receivedAt=ago(8))
+    change(told, EXTEND, key="long2", reason="many requests")
+    change(told, DECIDE, key="eve", uphold=False, grounds="late", decidedAt=ago(1))
+    change(told, WITHDRAW, key="long2")
+
+    now = json.loads(command().stdout)["figures"]
+    changed = [name for name, figure in before["figures"].items() if name in now and figure != now[name]]
+    assert len([name for name in changed if name.startswith(("obj", "time", "refusalsBy"))]) == 8
+    for name, figure in before["figures"].items():
+        if name not in ("noticeCoverage", "exclusions"):
+            assert value_of(told.data(figure["query"], figure["variables"], "auditor")) == figure["value"], name

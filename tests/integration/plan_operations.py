@@ -142,7 +142,7 @@ async def report(caller: Caller) -> None:
         reports.decided_by_status,
         reports.times_to_decision,
         reports.extended,
-        reports.runs_refused,
+        reports.refused,
     ):
         await call(figure.__name__, figure, period)
     await call("refusals_by_ground", reports.refusals_by_ground, period, 100)

@@ -10,9 +10,9 @@ import pytest
 
 from consentline.domain.datasets import Coverage
 from consentline.domain.eligibility import Reason
-from consentline.domain.errors import ConflictError, InvalidInputError, NotFoundError, StateError
+from consentline.domain.errors import ConflictError, InvalidInputError, NotFoundError, RefusedError, StateError
 from consentline.domain.flags import CauseKind, FlagResolution, FlagStatus
-from consentline.domain.gate import RecordedRefusal, TrainingRefusal
+from consentline.domain.gate import GateStep, RecordedRefusal, TrainingRefusal
 from consentline.domain.instants import DAY, EVER, Instant, to_datetime
 from consentline.domain.lineage import Kind
 from consentline.domain.paging import PageRequest
@@ -38,7 +38,7 @@ from tests.integration.arrange import (
     user,
     withdraw_version,
 )
-from tests.integration.snapshots import Refused, assert_refused, assert_unchanged, snapshot
+from tests.integration.snapshots import Refused, assert_refused, assert_same, assert_unchanged, snapshot
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 Act = Callable[[Service], Awaitable[Any]]
@@ -281,7 +281,7 @@ def test_everything_that_stands_against_a_run_is_listed_and_recorded(service: Se
     run(scenario())
 
 
-def test_refusals_are_counted_by_answer_and_listed_by_time(service: Service, run: Run) -> None:
+def test_refusals_are_counted_by_run_and_by_answer_and_listed_by_time(service: Service, run: Run) -> None:
     async def scenario() -> None:
         await publish(service, "d", "p")
         begin = await service.now()
@@ -291,15 +291,17 @@ def test_refusals_are_counted_by_answer_and_listed_by_time(service: Service, run
         assert len((await authorize(service, "d:1", run="r3")).refusals) == 2
         end = await service.now()
 
-        async def count(first: Instant, last: Instant) -> int:
+        async def count(first: Instant, last: Instant) -> tuple[int, int]:
             return await service.graph.read(lambda tx: refusals.count(tx, first, last))
 
-        assert (await count(begin, middle), await count(middle, end), await count(begin, end)) == (3, 1, 4)
-        assert await count(end, EVER) == 0
+        assert await count(begin, middle) == (2, 3)
+        assert await count(middle, end) == (1, 1)
+        assert await count(begin, end) == (3, 4)
+        assert await count(end, EVER) == (0, 0)
         whole = await recorded(service)
         assert [each.run for each in whole] == ["r1", "r1", "r2", "r2", "r1", "r1", "r3", "r3"]
-        assert await count(whole[-1].refused_at, whole[-1].refused_at) == 0
-        assert await count(whole[-1].refused_at, whole[-1].refused_at + 1) == 1
+        assert await count(whole[-1].refused_at, whole[-1].refused_at) == (0, 0)
+        assert await count(whole[-1].refused_at, whole[-1].refused_at + 1) == (1, 1)
         request = PageRequest(first=3)
         listed: list[RecordedRefusal] = []
         while True:
@@ -516,13 +518,69 @@ async def _recorded_only(service: Service) -> None:
     await train(service, "r", "d:1", produced="m:1")
 
 
-STARTS: list[tuple[Act, Act, Refused]] = [
+BY_THE_GATE: list[tuple[Act, str | None, int, Refused]] = [
     (
         _object,
-        start,
+        "d:1",
+        1,
         Refused(StateError, "INELIGIBLE_MEMBERS", ("run",), "1 post of d:1 may not be used for AI_TRAINING now"),
     ),
-    (_withdraw, start, Refused(StateError, "VERSION_WITHDRAWN", ("run",), "d:1 is WITHDRAWN")),
+    (_withdraw, "d:1", 0, Refused(StateError, "VERSION_WITHDRAWN", ("run",), "d:1 is WITHDRAWN")),
+    (
+        _flag_the_base,
+        None,
+        0,
+        Refused(StateError, "BASE_FLAGGED", ("run",), "the run rests on m:1, which has an open retraining flag"),
+    ),
+]
+"""What came after the authorisation, the version and the posts that stand against the start, and what it is told."""
+
+
+@pytest.mark.parametrize(("arrange", "version", "posts", "refused"), BY_THE_GATE)
+def test_a_start_that_the_gate_refuses_changes_nothing_and_is_recorded(
+    service: Service, run: Run, arrange: Act, version: str | None, posts: int, refused: Refused
+) -> None:
+    async def scenario() -> None:
+        await arrange(service)
+        before, begun = await snapshot(service), await service.now()
+        for _ in range(2):
+            with pytest.raises(RefusedError) as raised:
+                await start(service)
+            refused.check(raised.value)
+
+        first, second = (each for each in await recorded(service) if each.refused_at >= begun)
+        assert first.refused_at < second.refused_at
+        assert (first.run, first.purpose, first.step, first.reason) == ("r", AI, GateStep.START, None)
+        assert (first.version, first.count) == (None if version is None else ref(version), posts)
+        assert first.message == raised.value.message
+        assert await service.graph.read(lambda tx: refusals.count(tx, begun, EVER)) == (1, 2)
+        await service.graph.write(lambda tx: tx.rows("MATCH (f:Refusal {step: 'START'}) DELETE f"))
+        assert_same(before, await snapshot(service))
+
+    run(scenario())
+
+
+def test_everything_that_stands_against_a_start_is_recorded(service: Service, run: Run) -> None:
+    async def scenario() -> None:
+        await record(service, PERMISSIVE, user("ana"), user("ben"), post("p"), post("q"), post("s", "ben"))
+        await publish(service, "d", "p", "q")
+        await publish(service, "e", "p", "s")
+        assert (await authorize(service, "d:1", "e:1")).run is not None
+        await file(service, "o", "ana")
+
+        with pytest.raises(StateError):
+            await start(service)
+
+        found = [(each.version, each.count, each.message) for each in await recorded(service)]
+        assert sorted(found) == [
+            (ref("d:1"), 2, "2 posts of d:1 may not be used for AI_TRAINING now"),
+            (ref("e:1"), 1, "1 post of e:1 may not be used for AI_TRAINING now"),
+        ]
+
+    run(scenario())
+
+
+STARTS: list[tuple[Act, Act, Refused]] = [
     (
         _another_policy,
         start,
@@ -532,11 +590,6 @@ STARTS: list[tuple[Act, Act, Refused]] = [
             ("run",),
             "the members of d:1 are due to be judged again; call authorizeTraining again",
         ),
-    ),
-    (
-        _flag_the_base,
-        start,
-        Refused(StateError, "BASE_FLAGGED", ("run",), "the run rests on m:1, which has an open retraining flag"),
     ),
     (
         _cancelled,
@@ -601,8 +654,9 @@ def test_a_member_that_time_alone_makes_ineligible_stops_the_start_until_it_is_j
         await assert_refused(service, start(service), due)
         refused = await authorize(service, "d:1")
         assert [(each.reason, each.sample_posts) for each in refused.refusals] == [(Reason.POST_DELETED, ("p",))]
-        ineligible = Refused(StateError, "INELIGIBLE_MEMBERS", ("run",), "1 post of d:1")
-        await assert_refused(service, start(service), ineligible)
+        with pytest.raises(StateError, match="1 post of d:1") as raised:
+            await start(service)
+        assert raised.value.code == "INELIGIBLE_MEMBERS"
 
     run(scenario())
 
@@ -705,8 +759,9 @@ def test_no_start_passes_an_objection_whose_clock_is_ahead_of_ours(
         received_at = before + DAY // 2
         filed = await file(service, "o", "ben" if depicting else "ana", received_at=received_at)
 
-        stopped = Refused(StateError, "INELIGIBLE_MEMBERS", ("run",), "1 post of d:1")
-        await assert_refused(service, start(service), stopped)
+        with pytest.raises(StateError, match="1 post of d:1") as raised:
+            await start(service)
+        assert raised.value.code == "INELIGIBLE_MEMBERS"
         reason = Reason.THIRD_PARTY_OBJECTED if depicting else Reason.OBJECTION_PENDING
         (refusal,) = (await authorize(service, "d:1")).refusals
         assert (refusal.reason, refusal.count) == (reason, 1)

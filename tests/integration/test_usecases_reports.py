@@ -23,6 +23,7 @@ from consentline.domain.reports import (
     decision_times,
 )
 from consentline.graph import refusals
+from consentline.graph.refusals import RefusalCounts
 from consentline.graph.session import Tx
 from consentline.usecases import objections, reports
 from consentline.usecases.service import Service
@@ -144,6 +145,51 @@ def test_what_is_overdue_is_so_now_and_what_was_extended_counts_when_it_was(serv
     run(scenario())
 
 
+def test_figures_as_they_were_known_stay_whatever_is_recorded_later(service: Service, run: Run) -> None:
+    async def figures(known_at: Instant) -> list[Any]:
+        return [
+            await reports.received_by_day(service, MARCH, known_at),
+            [each.count for each in await reports.received_by_status(service, MARCH, known_at)],
+            [each.count for each in await reports.decided_by_status(service, MARCH, known_at)],
+            await reports.times_to_decision(service, MARCH, known_at),
+            await reports.refusals_by_ground(service, MARCH, 100, known_at),
+            await reports.extended(service, Period(BEGIN, END + 400 * DAY), known_at),
+            await reports.overdue(service, known_at),
+        ]
+
+    async def scenario() -> None:
+        told: list[tuple[Instant, list[Any]]] = [(await service.now(), [[], [0, 0, 0, 0], [0, 0], None, [], 0, 0])]
+
+        async def then(*expected: Any) -> None:
+            told.append((await service.now(), list(expected)))
+
+        day = date(2026, 3, 1)
+        await file(service, "o1", received_at=BEGIN)
+        await file(service, "o2", received_at=BEGIN)
+        recent = await service.now() - 5 * DAY
+        await file(service, "o3", received_at=recent)
+        await then([DayCount(day, 2)], [2, 0, 0, 0], [0, 0], None, [], 0, 2)
+        await decide(service, "o1", uphold=False, grounds="a", decided_at=BEGIN + DAY)
+        one = DecisionTimes(1, 1.0, 1.0)
+        await then([DayCount(day, 2)], [1, 0, 1, 0], [0, 1], one, [GroundCount("a", 1)], 0, 1)
+        await objections.withdraw_objection(service, "o2")
+        await objections.extend_objection(service, "o3", "complex")
+        await file(service, "o4", received_at=BEGIN)
+        await then([DayCount(day, 3)], [1, 0, 1, 1], [0, 1], one, [GroundCount("a", 1)], 1, 1)
+        await decide(service, "o4", uphold=True, decided_at=BEGIN + 2 * DAY)
+        two = DecisionTimes(2, 1.0, 2.0)
+        await then([DayCount(day, 3)], [0, 1, 1, 1], [1, 1], two, [GroundCount("a", 1)], 1, 0)
+
+        for known_at, expected in told:
+            assert await figures(known_at) == expected, told.index((known_at, expected))
+        assert await figures(await service.now()) == told[-1][1]
+        assert await reports.received_by_status(service, MARCH) == await reports.received_by_status(
+            service, MARCH, told[-1][0]
+        )
+
+    run(scenario())
+
+
 OUTCOME = st.tuples(
     st.integers(BEGIN - 3 * DAY, END + 3 * DAY), st.integers(0, 40 * DAY), st.sampled_from([UPHELD, REFUSED, None])
 )
@@ -209,7 +255,7 @@ async def refused(service: Service, run_key: str, at: Instant, *reasons: Reason)
     await service.graph.write(lambda tx: refusals.record(tx, run_key, "AI_TRAINING", found, at))
 
 
-def test_a_run_that_was_refused_counts_once_an_answer(service: Service, run: Run) -> None:
+def test_a_run_that_was_refused_counts_once_and_each_answer_too(service: Service, run: Run) -> None:
     async def scenario() -> None:
         both = (Reason.OBJECTED, Reason.AGE_UNKNOWN)
         await refused(service, "before", BEGIN - 1, *both)
@@ -218,7 +264,7 @@ def test_a_run_that_was_refused_counts_once_an_answer(service: Service, run: Run
         await refused(service, "s", END - 1, *both)
         await refused(service, "after", END, *both)
 
-        assert await reports.runs_refused(service, MARCH) == 3
+        assert await reports.refused(service, MARCH) == RefusalCounts(runs=2, refusals=3)
         page = await reports.list_refusals(service, MARCH, PageRequest(3))
         rest = await reports.list_refusals(service, MARCH, PageRequest(3, page.positions[-1]))
         assert (page.total, page.has_next, rest.has_next) == (5, True, False)

@@ -23,13 +23,14 @@ VALUES: dict[str, Any] = {
     "objectionsExtended": 2,
     "refusalsByGround": [{"grounds": HOSTILE, "count": 20}, {"grounds": "overriding", "count": 1}],
     "runsRefused": 1,
+    "refusals": 5,
     "trainingRefusals": {
         "totalCount": 2,
         "edges": [
             {"node": refusal | {"run": HOSTILE, "refusedAt": "2026-01-02T00:00:00Z", "message": HOSTILE}}
             for refusal in (
-                {"datasetVersion": "d:1", "reason": "OBJECTED", "count": 17},
-                {"datasetVersion": None, "reason": None, "count": 0},
+                {"step": "AUTHORIZE", "datasetVersion": "d:1", "reason": "OBJECTED", "count": 17},
+                {"step": "START", "datasetVersion": None, "reason": None, "count": 0},
             )
         ],
     },
@@ -52,6 +53,7 @@ def report(**values: Any) -> ComplianceReport:
         "2026-01-05T00:00:00Z",
         {name: Figure(questions[name], BOUNDS, (VALUES | values)[name]) for name in questions},
         [Figure(NOTICES, {"policy": HOSTILE, "version": 1} | BOUNDS, COVERAGE, HOSTILE)],
+        [f"ads, version 2 {HOSTILE}"],
         [Figure(EXCLUSIONS, {"dataset": HOSTILE, "number": 2}, [{"reason": "AGE_UNKNOWN", "count": 99}], HOSTILE)],
     )
 
@@ -65,6 +67,7 @@ EMPTY = replace(
         trainingRefusals={"totalCount": 0, "edges": []},
     ),
     notices=[],
+    without_notice=[],
     exclusions=[],
 )
 
@@ -127,7 +130,24 @@ def test_every_figure_is_on_the_page() -> None:
     html = Tree(render(report())).root
     shown = numbers(html)
 
-    for value in ("1,234", "1,200", "34", "1,000", "234", "7", "21", "28", "12.5", "29.9", "3", "2", "20", "1", "17"):
+    for value in (
+        "1,234",
+        "1,200",
+        "34",
+        "1,000",
+        "234",
+        "7",
+        "21",
+        "28",
+        "12.5",
+        "29.9",
+        "3",
+        "2",
+        "20",
+        "1",
+        "5",
+        "17",
+    ):
         assert value in shown, value
     for value in ("50,000", "40,000", "30,000", "20,000", "10,000", "99"):
         assert value in shown, value
@@ -145,11 +165,23 @@ def test_what_comes_from_the_records_is_shown_as_it_is_and_never_run() -> None:
     assert any(HOSTILE in each.words() for each in html.all("h3"))
 
 
+def test_policies_that_require_no_notice_are_named_and_have_no_chart() -> None:
+    html = Tree(render(report())).root
+    alone = Tree(render(replace(report(), notices=[]))).root
+
+    told = f"In force at the end of the period without requiring a notice: ads, version 2 {HOSTILE}."
+    assert told in [each.words() for each in html.all("p")]
+    assert told in [each.words() for each in alone.all("p")]
+    assert (len(html.all("svg")), len(alone.all("svg"))) == (2, 1)
+    assert document(report())["policiesWithoutNotice"] == [f"ads, version 2 {HOSTILE}"]
+
+
 def test_nothing_to_report_is_said_in_words() -> None:
     page = render(EMPTY)
     words = Tree(page).root.words()
 
-    assert "No policy was in force at the end of the period." in words
+    assert "No policy that requires a notice was in force at the end of the period." in words
+    assert "without requiring a notice" not in words
     assert "No dataset version was built in the period." in words
     assert 'Refusals by ground: <a href="#query-8">0</a>.' in page
     assert "none" in numbers(Tree(page).root)

@@ -10,6 +10,7 @@ from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from consentline.domain.datasets import Coverage, DatasetVersion, VersionRef, VersionStatus
 from consentline.domain.eligibility import Reason
@@ -38,7 +39,8 @@ class TrainingRefusal:
 class RecordedRefusal:
     """One thing that stood against a run; all those of one answer share `run` and `refused_at`.
 
-    Without a `reason` it was the version itself, without a `version` a base checkpoint; the message says what.
+    Without a `reason` it was the version itself, without a `version` a base checkpoint or a generator; the message says
+    what. A start evaluates nobody: what was ineligible then is counted without its reasons.
     """
 
     uid: str
@@ -49,12 +51,32 @@ class RecordedRefusal:
     reason: Reason | None
     count: int
     message: str
+    step: "GateStep"
+
+
+class GateStep(StrEnum):
+    """At which step the gate refused a run."""
+
+    AUTHORIZE = "AUTHORIZE"
+    START = "START"
+
+
+class StartRefusedError(StateError):
+    """A start that the gate refuses, with what stands against it: versions with a number of posts; None: the bases."""
+
+    def __init__(
+        self, message: str, *, code: str, purpose: str, against: Iterable[tuple[VersionRef | None, int, str]]
+    ) -> None:
+        super().__init__(message, code=code, path=("run",))
+        self.purpose = purpose
+        self.against = tuple(against)
 
 
 class Findings:
-    """The members of a version that may not be used: how many for each reason, and some of them."""
+    """The members of a version that may not be used: how many, how many for each reason, and some of them."""
 
     def __init__(self) -> None:
+        self.posts = 0
         self._counts: Counter[Reason] = Counter()
         self._samples: defaultdict[Reason, list[str]] = defaultdict(list)
 
@@ -63,6 +85,8 @@ class Findings:
 
     def add(self, post: str, reasons: Iterable[Reason]) -> None:
         """One more member with its reasons, in any order; none when it may be used."""
+        reasons = tuple(reasons)
+        self.posts += bool(reasons)
         for reason in reasons:
             self._counts[reason] += 1
             samples = self._samples[reason]

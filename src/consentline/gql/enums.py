@@ -12,6 +12,7 @@ from consentline.domain.datasets import Coverage, VersionStatus
 from consentline.domain.eligibility import Reason
 from consentline.domain.erasures import ErasureStatus
 from consentline.domain.flags import CauseKind, FlagResolution, FlagStatus
+from consentline.domain.gate import GateStep
 from consentline.domain.lineage import Kind, Step
 from consentline.domain.objections import ObjectionEventKind, ObjectionOrder, ObjectionStatus
 from consentline.domain.policies import LawfulBasis
@@ -247,6 +248,16 @@ _expose(
         ObjectionEventKind.WITHDRAWN: "The person took it back.",
     },
 )
+_expose(
+    GateStep,
+    "GateStep",
+    "At which step the training gate refused a run.",
+    {
+        GateStep.AUTHORIZE: "When it was to be authorised; it was not created.",
+        GateStep.START: "When it was to start, having been authorised.",
+    },
+)
+
 _expose(
     ObjectionOrder,
     "ObjectionOrder",

@@ -46,6 +46,7 @@ from consentline.usecases import person_usage as person_cases
 from consentline.usecases import posts as post_cases
 from consentline.usecases import reports as report_cases
 from consentline.usecases import usage as usage_cases
+from consentline.usecases.service import known_or_now
 
 _MOST_IDS = 100
 _LINEAGE = needs(Action.READ_LINEAGE)
@@ -261,9 +262,14 @@ class Query:
         return NoticeCoverage(value=await notice_cases.coverage(service, question))
 
     @strawberry.field(description="Figures about objections, for a period.", metadata=_PEOPLE)
-    def objection_figures(self, from_: _Begin, to: _End) -> ObjectionFigures:
+    async def objection_figures(
+        self, info: Info, from_: _Begin, to: _End, known_at: KnownAt = None
+    ) -> ObjectionFigures:
         """Each is counted when it is asked for."""
-        return ObjectionFigures(period=Period(from_, to))
+        period = Period(from_, to)
+        if known_at is not None:
+            known_or_now(known_at, await info.context.now())
+        return ObjectionFigures(period=period, asked_at=known_at)
 
     @strawberry.field(description="Figures about the training gate, for a period.", metadata=_PEOPLE)
     def training_figures(self, from_: _Begin, to: _End) -> TrainingFigures:

@@ -214,31 +214,43 @@ async def due(tx: Tx, dataset: str, now: Instant, most: int) -> list[str]:
     return sorted((await tx.get(DUE, dataset=dataset, now=now, most=most))["posts"])
 
 
+class Mark(NamedTuple):
+    """The purposes for which a rule came since all members of a dataset were judged; each rule makes another mark."""
+
+    purposes: tuple[str, ...]
+    uid: str
+
+
 MARK: LiteralString = """
 MATCH (d:Dataset)
-SET d.unjudged = coalesce(d.unjudged, []) + [purpose IN $purposes WHERE NOT purpose IN coalesce(d.unjudged, [])]
+SET d.unjudged = coalesce(d.unjudged, []) + [purpose IN $purposes WHERE NOT purpose IN coalesce(d.unjudged, [])],
+    d.unjudged_mark = randomUUID()
 """
 
 UNJUDGED: LiteralString = """
-MATCH (d:Dataset {key: $dataset}) RETURN coalesce(d.unjudged, []) AS purposes
+MATCH (d:Dataset {key: $dataset})
+WHERE d.unjudged IS NOT NULL
+RETURN d.unjudged AS purposes, coalesce(d.unjudged_mark, '') AS uid
 """
 
 UNMARK: LiteralString = """
-MATCH (d:Dataset {key: $dataset}) REMOVE d.unjudged
+MATCH (d:Dataset {key: $dataset})
+WHERE coalesce(d.unjudged_mark, '') = $uid
+REMOVE d.unjudged, d.unjudged_mark
 """
 
 
 async def mark_unjudged(tx: Tx, purposes: Collection[str]) -> None:
-    """A policy for these purposes came: no dataset's counts hold until its members are judged again."""
+    """A rule for these purposes came: no dataset's counts hold until its members are judged again."""
     await tx.rows(MARK, purposes=sorted(purposes))
 
 
-async def unjudged(tx: Tx, dataset: str) -> list[str]:
-    """The purposes for which a policy came since all members of the dataset were judged."""
+async def unjudged(tx: Tx, dataset: str) -> Mark | None:
+    """The mark of the dataset; None when all its members were judged by all rules."""
     row = await tx.find(UNJUDGED, dataset=dataset)
-    return [] if row is None else row["purposes"]
+    return None if row is None else Mark(tuple(row["purposes"]), row["uid"])
 
 
-async def mark_judged(tx: Tx, dataset: str) -> None:
-    """All members of the dataset were judged under all policies."""
-    await tx.rows(UNMARK, dataset=dataset)
+async def mark_judged(tx: Tx, dataset: str, mark: Mark) -> None:
+    """All members of the dataset were judged by what was recorded when it was marked so; nothing, if it is no more."""
+    await tx.rows(UNMARK, dataset=dataset, uid=mark.uid)

@@ -123,7 +123,10 @@ async def seal_built(at_work: Build) -> DatasetVersion:
 
 
 async def _drop_ineligible(at_work: Build) -> set[str]:
-    """Drop the members that stopped being eligible since they were taken, and answer which these were."""
+    """Drop the members that stopped being eligible since they were taken, and answer which these were.
+
+    Those that are counted as ineligible and may be used are judged anew.
+    """
 
     async def find(tx: Tx) -> list[str]:
         return [key async for page in stream_ineligible(tx, at_work.ref, at_work.purpose) for key in page]
@@ -133,6 +136,8 @@ async def _drop_ineligible(at_work: Build) -> set[str]:
 
         async def work(tx: Tx, locked: Locked, batch: Sequence[str] = batch) -> dict[str, list[Reason]]:
             found = await _drop_judged(tx, at_work, locked, batch)
+            usable = [key for key in batch if key not in found]
+            await counts.settle(tx, at_work.service, usable, (await upper.now(tx)).instant)
             await at_work.hold(tx)
             return found
 

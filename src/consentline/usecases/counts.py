@@ -88,31 +88,32 @@ async def standing(tx: Tx, lineage: Lineage, ref: VersionRef, purpose: str, now:
 
 
 async def refresh(service: Service, refs: Collection[VersionRef], purpose: str) -> None:
-    """Judge again the members of the versions' datasets that time or a policy may have changed, in batches.
+    """Judge again the members of the versions' datasets that time or a rule may have changed, in batches.
 
-    Takes no lock but for the posts whose judgement changed. Events that come meanwhile keep the counts themselves.
+    Takes no lock but for the posts whose judgement changed. Events that come meanwhile keep the counts themselves; a
+    policy, or a notice that is described, marks anew, so that its mark outlives this.
     """
     for dataset in sorted({ref.dataset for ref in refs}):
-        if purpose in await service.graph.read(lambda tx, dataset=dataset: counts.unjudged(tx, dataset)):
-            await _judge_dataset(service, dataset)
+        mark = await service.graph.read(lambda tx, dataset=dataset: counts.unjudged(tx, dataset))
+        if mark is not None and purpose in mark.purposes:
+            await judge_dataset(service, dataset)
+
+            async def unmark(tx: Tx, dataset: str = dataset, mark: counts.Mark = mark) -> None:
+                await upper.lock(tx)
+                await counts.mark_judged(tx, dataset, mark)
+
+            await service.graph.write(unmark)
         while await _judge_due(service, dataset):
             pass
 
 
-async def _judge_dataset(service: Service, dataset: str) -> None:
-    """Judge every post that is or was a member, and take the marks away unless another policy came meanwhile."""
+async def judge_dataset(service: Service, dataset: str) -> None:
+    """Judge every post that is or was a member by what is recorded when it is read; only what changed is written."""
     lineage = await service.lineage()
     async for page in evaluation.of_dataset(service, lineage, dataset, at=await service.now()):
         changed = [each.post for each in page if each.changed]
         for begin in range(0, len(changed), _POSTS_AT_ONCE):
             await _settle_under_guard(service, changed[begin : begin + _POSTS_AT_ONCE])
-
-    async def unmark(tx: Tx) -> None:
-        now = await service.lineages.at(await upper.lock(tx), tx)
-        if now.policies == lineage.policies:
-            await counts.mark_judged(tx, dataset)
-
-    await service.graph.write(unmark)
 
 
 async def _judge_due(service: Service, dataset: str) -> bool:

@@ -5,7 +5,7 @@ guard rests on stored counts, which every fact about a member keeps in its own t
 start and an objection see each other, whichever commits first.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from consentline.domain import gate
 from consentline.domain.codes import check_purpose
 from consentline.domain.datasets import VersionRef, VersionStatus
 from consentline.domain.errors import ConflictError, InvalidInputError, NotFoundError, StateError
-from consentline.domain.gate import Findings, TrainingRefusal, check_start
+from consentline.domain.gate import Findings, StartRefusedError, TrainingRefusal, check_start
 from consentline.domain.instants import Instant
 from consentline.domain.lineage import Lineage
 from consentline.domain.training import RunStatus, TrainingRun
@@ -73,7 +73,8 @@ async def authorize(service: Service, command: AuthorizeTraining) -> Authorizati
         InvalidInputError: no input is named, or the purpose is no code.
         NotFoundError: an input or a base is not recorded.
         ConflictError: the key stands for another run.
-        StateError: a base is flagged; or facts kept coming, so that the members could not be judged.
+        StateError: a base is flagged; or facts kept coming, so that the members, or violations upstream, could not be
+            judged.
     """
     check_purpose(command.purpose, "purpose")
     if not command.inputs:
@@ -92,7 +93,7 @@ async def authorize(service: Service, command: AuthorizeTraining) -> Authorizati
             raise StateError(message, code="BASE_FLAGGED", path=("startedFrom",))
         return decision.answer
     raise StateError(
-        "facts about the members kept coming while they were judged; call authorizeTraining again",
+        "facts kept coming while the members, or violations upstream, were judged; call authorizeTraining again",
         code="RECHECK_NEEDED",
         path=("inputs",),
     )
@@ -121,7 +122,11 @@ def _settled(lineage: Lineage, command: AuthorizeTraining) -> Authorization | No
 
 
 async def _examine(service: Service, lineage: Lineage, command: AuthorizeTraining) -> dict[VersionRef, Findings]:
-    """Make the inputs' counts exact, and find out about those that are not 0; nothing is locked."""
+    """Make the inputs' counts exact, and find out about those that are not 0; nothing is locked.
+
+    A count that says something else than its members do is behind, or facts came in between: they are judged anew.
+    """
+    await _count_upstream(service, lineage, command)
     refs = [ref for ref in sorted(set(command.inputs)) if gate.can_be_checked(lineage.versions[ref])]
     await counts.refresh(service, refs, command.purpose)
     found: dict[VersionRef, Findings] = {}
@@ -137,7 +142,17 @@ async def _examine(service: Service, lineage: Lineage, command: AuthorizeTrainin
                 async for page in pages:
                     for each in page:
                         findings.add(each.post, each.reasons)
+            if findings.posts != standing.count:
+                await counts.judge_dataset(service, ref.dataset)
     return found
+
+
+async def _count_upstream(service: Service, lineage: Lineage, command: AuthorizeTraining) -> None:
+    """Have runs counted whose violations may flag what the run rests on, and are to be counted yet."""
+    rests_on = _rests_on(lineage, command.inputs, command.started_from)
+    pending = await service.graph.read(lambda tx: violations.to_be_counted(tx, lineage, rests_on))
+    if pending:
+        await violations.judge_runs(service, pending)
 
 
 async def _decide(
@@ -150,6 +165,8 @@ async def _decide(
         return _Decision(settled)
     now = await upper.recording_time(tx)
     flagged = await _flagged(tx, lineage, command.purpose, command.inputs, command.started_from, now)
+    if flagged is None:
+        return None
     against: list[TrainingRefusal] = []
     for ref in sorted(set(command.inputs)):
         version = lineage.versions[ref]
@@ -203,7 +220,8 @@ async def _answer(
 async def start(service: Service, run: str, started_at: Instant | None) -> TrainingRun:
     """Start an authorised run, when everything that its authorisation rested on still holds; repeating is allowed.
 
-    Evaluates nobody: past the time until which the stored counts hold, the run has to be authorised again.
+    Evaluates nobody: past the time until which the stored counts hold, the run has to be authorised again. What is
+    refused is recorded for reports, in a transaction of its own.
 
     Raises:
         NotFoundError: there is no such run.
@@ -227,41 +245,73 @@ async def start(service: Service, run: str, started_at: Instant | None) -> Train
             await violations.mark_runs(tx, lineage, [run])
         return lineage.runs[run]
 
-    started = await service.graph.write(work)
+    try:
+        started = await service.graph.write(work)
+    except StartRefusedError as error:
+        await _record_refused(service, run, error)
+        raise
     await violations.judge_runs(service, [run])
     return started
 
 
+async def _record_refused(service: Service, run: str, refused: StartRefusedError) -> None:
+    """In a transaction of its own: the one that was refused wrote nothing."""
+
+    async def work(tx: Tx) -> None:
+        await refusals.record_start(tx, run, refused, await upper.recording_time(tx))
+
+    await service.graph.write(work)
+
+
 async def _check_inputs(tx: Tx, lineage: Lineage, run: TrainingRun, now: Instant) -> None:
-    for ref in run.inputs:
-        if lineage.versions[ref].status is VersionStatus.WITHDRAWN:
-            raise StateError(f"{ref} is WITHDRAWN", code="VERSION_WITHDRAWN", path=("run",))
     purpose = run.purpose or ""
+    withdrawn = [ref for ref in run.inputs if lineage.versions[ref].status is VersionStatus.WITHDRAWN]
+    _refuse(purpose, "VERSION_WITHDRAWN", [(ref, 0, f"{ref} is WITHDRAWN") for ref in withdrawn])
     standing: dict[VersionRef, Standing] = {}
     for ref in run.inputs:
         standing[ref] = await counts.standing(tx, lineage, ref, purpose, now)
-    for ref, each in standing.items():
-        if each.exact and each.count:
-            message = f"{gate.counted_posts(each.count)} of {ref} may not be used for {purpose} now"
-            raise StateError(message, code="INELIGIBLE_MEMBERS", path=("run",))
+    ineligible = [
+        (ref, each.count, f"{gate.counted_posts(each.count)} of {ref} may not be used for {purpose} now")
+        for ref, each in standing.items()
+        if each.exact and each.count
+    ]
+    _refuse(purpose, "INELIGIBLE_MEMBERS", ineligible)
     for ref, each in standing.items():
         if not each.exact:
             message = f"the members of {ref} are due to be judged again; call authorizeTraining again"
             raise StateError(message, code="RECHECK_NEEDED", path=("run",))
     flagged = await _flagged(tx, lineage, purpose, run.inputs, run.started_from, now)
+    if flagged is None:
+        message = "violations upstream of the run are to be counted yet; call authorizeTraining again"
+        raise StateError(message, code="RECHECK_NEEDED", path=("run",))
     if flagged:
-        message = f"the run rests on {gate.with_open_flags(flagged)}"
-        raise StateError(message, code="BASE_FLAGGED", path=("run",))
+        _refuse(purpose, "BASE_FLAGGED", [(None, 0, f"the run rests on {gate.with_open_flags(flagged)}")])
+
+
+def _refuse(purpose: str, code: str, against: Sequence[tuple[VersionRef | None, int, str]]) -> None:
+    """Refuse the start when anything stands against it; the message is the first of what does."""
+    if against:
+        raise StartRefusedError(against[0][2], code=code, purpose=purpose, against=against)
 
 
 async def _flagged(
     tx: Tx, lineage: Lineage, purpose: str, inputs: Collection[VersionRef], bases: Collection[str], now: Instant
-) -> frozenset[str]:
-    """The bases, and the generators of the inputs, that have an open flag; none where policies do not count that."""
+) -> frozenset[str] | None:
+    """The bases, and the generators of the inputs, that have an open flag; none where policies do not count that.
+
+    None: violations that may flag one of them are to be counted yet.
+    """
     if not gate.flags_count(lineage.policies, purpose, now):
         return frozenset()
-    generators = frozenset[str]().union(*(gate.generators_of(lineage, ref) for ref in inputs))
-    return await runs.flagged(tx, generators | set(bases))
+    rests_on = _rests_on(lineage, inputs, bases)
+    if await violations.to_be_counted(tx, lineage, rests_on):
+        return None
+    return await runs.flagged(tx, rests_on)
+
+
+def _rests_on(lineage: Lineage, inputs: Collection[VersionRef], bases: Collection[str]) -> frozenset[str]:
+    """The model versions that a run rests on: its bases, and the generators of its inputs."""
+    return frozenset(bases).union(*(gate.generators_of(lineage, ref) for ref in inputs))
 
 
 __all__ = [

@@ -19,6 +19,7 @@ from consentline.domain.violations import (
     concerned_by,
     differences,
     judged_inputs,
+    models_tainted,
     question_of,
 )
 from consentline.graph import posts, upper, violations
@@ -119,6 +120,13 @@ async def mark_runs(tx: Tx, lineage: Lineage, runs: Collection[str]) -> None:
     ]
     if judged:
         await violations.mark_unjudged(tx, judged)
+
+
+async def to_be_counted(tx: Tx, lineage: Lineage, models: Collection[str]) -> list[str]:
+    """The runs whose influence reaches one of the model versions, and whose violations are to be counted yet."""
+    if not models:
+        return []
+    return [run for run in await violations.unjudged(tx) if not models_tainted(lineage, run).isdisjoint(models)]
 
 
 async def judge_runs(service: Service, only: Collection[str] | None = None) -> None:
