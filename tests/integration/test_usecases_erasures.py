@@ -163,18 +163,19 @@ def test_posts_that_come_after_the_request_are_restricted_too(service: Service, 
     run(scenario())
 
 
-def test_a_request_received_ahead_restricts_from_then_on(service: Service, run: Run) -> None:
+def test_a_request_received_ahead_restricts_from_its_recording_on(service: Service, run: Run) -> None:
     async def scenario() -> None:
         await allow(service, "ana")
         await record(service, post("p"))
         await publish(service, "d", "p")
-        ahead = await service.now() + 60 * MINUTE
+        before = await service.now()
+        ahead = before + 60 * MINUTE
 
         await ask_erasure(service, received_at=ahead)
 
-        assert await reasons(service, "p") == ()
-        assert await reasons(service, "p", ahead) == PENDING
-        assert await ineligible(service, "d") == 0
+        assert await reasons(service, "p", before) == ()
+        assert await reasons(service, "p") == await reasons(service, "p", ahead) == PENDING
+        assert await ineligible(service, "d") == 1
 
     run(scenario())
 

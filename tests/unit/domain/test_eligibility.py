@@ -233,7 +233,12 @@ OBJECTIONS = (
 
 ERASURES = (
     Case("an erasure asked for just now", by(person(erasures=[erasure(received=NOW)])), [R.ERASURE_PENDING]),
-    Case("an erasure asked for a moment later", by(person(erasures=[erasure(received=NOW + 1)]))),
+    Case("an erasure asked for a moment later", by(person(erasures=[erasure(received=NOW + 1, recorded=NOW + 1)]))),
+    Case(
+        "an erasure recorded just now, asked for by a clock ahead of ours",
+        by(person(erasures=[erasure(received=NOW + DAY, recorded=NOW)])),
+        [R.ERASURE_PENDING],
+    ),
     Case("an erasure recorded a moment later", by(person(erasures=[erasure(recorded=NOW + 1)]))),
     Case("an erasure refused now", by(person(erasures=[erasure(turned(ErasureStatus.REFUSED, NOW))]))),
     Case(
