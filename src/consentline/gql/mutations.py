@@ -177,8 +177,8 @@ class Mutation:
         return await _run_payload(info.context, outcome)
 
     @strawberry.mutation(
-        description="Record how a run was sharded (SISA) and which checkpoints it saved, once it has started: what a plan"
-        " of what must be trained again, and from which checkpoint, rests on.",
+        description="Record how a run was sharded (SISA) and which checkpoints it saved, once it has started: what a"
+        " plan of what must be trained again, and from which checkpoint, rests on.",
         metadata=_LINEAGE,
     )
     async def record_sharding(
