@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import threading
@@ -138,6 +139,37 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
+def taken_by(process: "subprocess.Popen[bytes]", run: Run[Any], service: Service) -> int:
+    """How many posts a build had taken when it was first seen to have taken some."""
+    deadline = time.monotonic() + 120
+    taken = 0
+    while not taken and process.poll() is None and time.monotonic() < deadline:
+        progress = run(builds.find_progress(service, VersionRef("d", 1)))
+        taken = 0 if progress is None else progress.taken
+    return taken
+
+
+LEASE_ENDED = "MATCH (v:DatasetVersion {dataset: 'd', number: 1}) SET v.build_lease_until = 0"
+"""What half a minute without the build that was killed does."""
+
+
+def test_a_build_that_is_killed_is_finished_by_the_same_command(
+    run: Run[Any], service: Service, start: Start, call: Call
+) -> None:
+    keys = [f"p{number:05}" for number in range(6000)]
+    arrange(run, service, keys)
+    process = start("build", "d")
+    taken = taken_by(process, run, service)
+    process.kill()
+    process.communicate(timeout=60)
+
+    assert (process.returncode, 0 < taken < 6000) == (-signal.SIGKILL, True)
+    assert "error [BUILD_RUNNING]: d:1 is being built" in call("build", "d")[2]
+    run(service.graph.write(lambda tx: tx.rows(LEASE_ENDED)))
+    status, out, _ = call("build", "d")
+    assert (status, out.splitlines()[0]) == (0, f"d:1 is SEALED with 6,000 posts, {manifest_digest(keys)}")
+
+
 def test_a_build_that_is_stopped_gives_its_version_back(
     run: Run[Any], service: Service, start: Start, call: Call
 ) -> None:
@@ -149,11 +181,7 @@ def test_a_build_that_is_stopped_gives_its_version_back(
     shown: list[bytes] = []
     reading = threading.Thread(target=lambda: shown.extend(iter(lambda: _read(terminal), b"")))
     reading.start()
-    deadline = time.monotonic() + 120
-    taken = 0
-    while not taken and process.poll() is None and time.monotonic() < deadline:
-        progress = run(builds.find_progress(service, VersionRef("d", 1)))
-        taken = 0 if progress is None else progress.taken
+    taken = taken_by(process, run, service)
     process.terminate()
     process.communicate(timeout=60)
     reading.join(60)

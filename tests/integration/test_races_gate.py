@@ -22,7 +22,7 @@ from consentline.graph import posts
 from consentline.usecases import counts, flags, gate
 from consentline.usecases.service import Service
 from tests.graphs import wipe
-from tests.integration.arrange import AI, file, policy, post, publish, record, ref, refs, user
+from tests.integration.arrange import AI, file, policy, post, publish, record, ref, refs, user, withdraw_version
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 Move = Callable[[Service, int], Awaitable[Any]]
@@ -53,6 +53,10 @@ async def withdraw_consent(service: Service, number: int) -> None:
 
 async def delete(service: Service, number: int) -> None:
     await record(service, {"kind": "post_deleted", "post": "p:ana", "valid_from": f"2026-01-01T00:00:{number:02}Z"})
+
+
+async def withdraw_it(service: Service, _number: int) -> None:
+    await withdraw_version(service, "d:1")
 
 
 async def another_policy(service: Service, number: int) -> None:
@@ -136,6 +140,25 @@ async def ineligible(service: Service, *, at: Instant, known_at: Instant) -> set
         for key, each in facts.items()
         if not evaluate(each, lineage.policies, purpose=AI, at=at, known_at=known_at).eligible
     }
+
+
+def test_a_start_commits_only_before_its_input_is_withdrawn(service: Service, run: Run) -> None:
+    async def scenario() -> None:
+        for number in range(ROUNDS):
+            await restored(service, number)
+            started, _ = await asyncio.gather(
+                delayed(gate.start(service, f"r{number}", None), 0.03), delayed(withdraw_it(service, number), 0.03)
+            )
+            lineage = await service.lineage()
+            stored, version = lineage.runs[f"r{number}"], lineage.versions[ref("d:1")]
+            assert version.withdrawn_at is not None
+            if isinstance(started, RefusedError):
+                assert (started.code, stored.status) == ("VERSION_WITHDRAWN", RunStatus.AUTHORIZED)
+            else:
+                assert (started, stored.status) == (stored, RunStatus.RUNNING)
+                assert stored.recorded_at <= version.withdrawn_at
+
+    run(scenario())
 
 
 def test_an_objection_that_races_with_a_runs_start_and_end_leaves_its_flag(service: Service, run: Run) -> None:
