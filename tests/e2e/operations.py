@@ -42,6 +42,11 @@ mutation ($input: FileObjectionInput!) {
   }
 }
 """
+ERASE = """
+mutation ($input: RequestErasureInput!) {
+  requestErasure(input: $input) { erasure { id } userErrors { code message path } }
+}
+"""
 ENTITIES = """
 {
   user(key: "u1") {

@@ -11,6 +11,7 @@ from tests.e2e.operations import (
     CONTROL,
     DERIVE,
     ENTITIES,
+    ERASE,
     LONG,
     NODES,
     OBJECT,
@@ -46,6 +47,7 @@ def every_id(api: Api) -> dict[str, str]:
     api.ingest(json.dumps(policy))
     objection = change(api, OBJECT, key="o1", user="u1", receivedAt=RECEIVED)["objection"]
     found = api.data(ENTITIES)
+    erasure = change(api, ERASE, key="e1", user="u2", receivedAt=RECEIVED)["erasure"]
     downstream = api.data(
         '{ lineage(kind: MODEL_VERSION, key: "m:tuned", direction: DOWNSTREAM) { nodes { __typename id } } }'
     )
@@ -59,6 +61,7 @@ def every_id(api: Api) -> dict[str, str]:
         "ModelVersion": found["modelVersion"]["id"],
         "Policy": found["eligibility"]["policy"]["id"],
         "Objection": objection["id"],
+        "Erasure": erasure["id"],
         "RetrainingFlag": objection["flags"]["edges"][0]["node"]["id"],
     }
 

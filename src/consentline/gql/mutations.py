@@ -279,8 +279,8 @@ class Mutation:
         return _objection(outcome)
 
     @strawberry.mutation(
-        description="Record a person's request for erasure: their posts stop being usable, and retraining flags are"
-        " raised, in one transaction.",
+        description="Record a person's request for erasure: their posts stop being usable in the same transaction. In"
+        " this version it raises no retraining flags, and nothing is erased yet.",
         metadata=_OBJECTIONS,
     )
     async def request_erasure(
