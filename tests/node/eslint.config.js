@@ -8,9 +8,7 @@ const VALUES = [
   "PageInfo", "UserError", "ConsentState", "Eligibility", "PostUsage", "UserUsage", "PostUse", "LineageStep",
   "LineageGraph", "DatasetVersionDiff", "BuildProgress", "ReasonCount", "TrainingRefusal", "RecordedRefusal",
   "NoticeCoverage", "NoticeDay", "ObjectionEvent", "ObjectionFigures", "ObjectionStatusCount", "DayCount",
-  "DecisionTimes", "GroundCount", "TrainingFigures", "Sharding", "CellRange", "Checkpoint", "RetrainingPlan", "PlanStep",
-  "PlanBase", "PlanInput", "PlanDatasetShard", "PlanSharding", "PlanShard", "PlanObstacle", "PlanLevel", "PlanDeadline",
-  "PlanSaving", "PlanPossibility",
+  "DecisionTimes", "GroundCount", "TrainingFigures", "Sharding", "CellRange", "Checkpoint", "FlagCause",
 ];
 
 export default [
