@@ -111,6 +111,17 @@ def read_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+@pytest.fixture(autouse=True)
+def _heard() -> Iterator[None]:
+    """What is started here hears signals, also when the tests themselves ignore them (nohup, a script's background)."""
+    deaf = [each for each in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_IGN]
+    for each in deaf:
+        signal.signal(each, signal.SIG_DFL)
+    yield
+    for each in deaf:
+        signal.signal(each, signal.SIG_IGN)
+
+
 @pytest.fixture
 def story(api: Api) -> Api:
     load_usable_data(api)
