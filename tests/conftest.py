@@ -48,6 +48,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         introspection=True,
         pseudonym_secret=SECRET,
         port=0,
+        sweep_seconds=3600,
     )
 
 

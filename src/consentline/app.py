@@ -19,8 +19,9 @@ from consentline.gql.schema import build_schema
 from consentline.graph import migrations
 from consentline.permits import Signer
 from consentline.settings import Settings
-from consentline.usecases import flags, lineage, objections, people, posts, usage, violations
+from consentline.usecases import flags, lineage, objections, people, posts, usage
 from consentline.usecases.service import Service
+from consentline.usecases.sweep import sweep
 from consentline.web.rates import Rates
 from consentline.web.routes import build_routes
 
@@ -51,8 +52,8 @@ class Preparation:
         self._missing = None
         return True
 
-    async def until_done(self, service: Service) -> None:
-        """Prepare until it worked, and resume what was left undone."""
+    async def until_done(self, service: Service, every_seconds: float) -> None:
+        """Prepare until it worked, and go on sweeping."""
         try:
             while not await self.attempt(service):  # noqa: ASYNC110 - nobody tells when the database is back
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -60,7 +61,7 @@ class Preparation:
             self._missing = error
             _LOG.error("not ready: %s", error.code)
             return
-        await resume(service)
+        await keep_swept(service, every_seconds)
 
     async def check(self) -> None:
         """Return when the database is reachable and migrated.
@@ -75,14 +76,25 @@ class Preparation:
 
 
 async def resume(service: Service) -> None:
-    """Finish what a service that stopped left undone: runs that were recorded and not judged."""
+    """Finish what was left undone, and what time brought about: once, as soon as the database lets it."""
     while True:
         try:
-            await violations.judge_runs(service)
+            await sweep(service)
         except DatabaseUnavailableError:
             await asyncio.sleep(_RETRY_SECONDS)
         else:
             return
+
+
+async def keep_swept(service: Service, every_seconds: float) -> None:
+    """Sweep now and again and again, as long as the service runs; what goes wrong is logged, and tried anew."""
+    while True:
+        try:
+            await resume(service)
+        except Exception as error:
+            # Its message may name people; the next sweep meets it again.
+            _LOG.error("the sweep failed: %s", type(error).__name__)
+        await asyncio.sleep(every_seconds)
 
 
 async def warm_up(service: Service) -> None:
@@ -127,10 +139,10 @@ def create_app(settings: Settings, server: Server) -> ASGIApp:
         background: asyncio.Task[None] | None = None
         try:
             if await preparation.attempt(service):
-                background = asyncio.create_task(resume(service))
+                background = asyncio.create_task(keep_swept(service, settings.sweep_seconds))
             else:
                 _LOG.warning("the database cannot be reached yet")
-                background = asyncio.create_task(preparation.until_done(service))
+                background = asyncio.create_task(preparation.until_done(service, settings.sweep_seconds))
             yield
         finally:
             if background is not None:

@@ -11,12 +11,12 @@ from consentline.usecases.service import Service
 from tests.graphs import wipe
 from tests.integration import asking, replay, stored
 from tests.integration.replay import Applied
-from tests.oracle import ACCEPTED, ANY, REFUSED, UNCHANGED, Oracle, PostUsage, Step, instant, micros
+from tests.oracle import ACCEPTED, ANY, CAUSE_KINDS, REFUSED, UNCHANGED, Oracle, PostUsage, Step, instant, micros
 from tests.scenarios import PEOPLE, POSTS, PURPOSES, Scenario, questions, scenarios, with_times
 
 EARLIER = micros("2024-03-15T00:00:00Z")  # between servings
-COVERED_KINDS = frozenset({"OBJECTION", "THIRD_PARTY_OBJECTED", "VIOLATION"})  # causes that the product knows
-NOT_YET = frozenset({"requestErasure", "confirmErasure", "rejectErasure", "resolveFlag"})  # steps that are left out
+COVERED_KINDS = frozenset(CAUSE_KINDS) - {"ERASURE"}  # causes that the product knows
+NOT_YET = frozenset({"requestErasure", "confirmErasure", "rejectErasure"})  # steps that are left out
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
 

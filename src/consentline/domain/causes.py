@@ -1,7 +1,7 @@
 """Which model versions a person's claim flags, and for how many posts."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from consentline.domain.datasets import Membership, VersionRef
@@ -10,7 +10,7 @@ from consentline.domain.instants import EVER, Instant
 from consentline.domain.lineage import Lineage
 from consentline.domain.objections import STOPPING, Objection
 from consentline.domain.people import PersonFacts, jurisdiction_at
-from consentline.domain.policies import governing
+from consentline.domain.policies import Policy, governing
 from consentline.domain.training import TrainingRun
 from consentline.domain.usage import ReadBy, models_reached
 
@@ -104,10 +104,10 @@ class Reach:
 class CauseFinder:
     """Finds the causes that claims give in one state of the upper graph."""
 
-    def __init__(self, lineage: Lineage, authors: Mapping[str, PersonFacts]) -> None:
-        self._policies = lineage.policies
+    def __init__(self, policies: Collection[Policy], authors: Mapping[str, PersonFacts], reach: Reach) -> None:
+        self._policies = policies
         self._authors = authors
-        self._reach = Reach(lineage)
+        self._reach = reach
 
     def causes(self, claim: Claim, scoped: Iterable[ScopedPosts]) -> dict[tuple[str, CauseKind], int]:
         """The number of distinct posts for each (model version, kind of cause).

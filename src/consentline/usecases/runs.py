@@ -12,6 +12,7 @@ from consentline.graph import runs, training, upper
 from consentline.graph.session import Tx
 from consentline.usecases.service import Service
 from consentline.usecases.sharding import put_sharding
+from consentline.usecases.sweep import settle_models
 from consentline.usecases.training import reconcile_above
 
 
@@ -64,7 +65,9 @@ async def complete(service: Service, command: CompleteTraining) -> TrainingRun:
         await reconcile_above(tx, service, lineage, produced, now)
         return lineage.runs[run.key]
 
-    return await service.graph.write(work)
+    completed = await service.graph.write(work)
+    await settle_models(service, [produced])
+    return completed
 
 
 async def fail(service: Service, run: str, ended_at: Instant | None, reason: str) -> TrainingRun:
