@@ -28,6 +28,7 @@ OUTERMOST = {
     "app",
     "cli",
     "cli_dataset",
+    "cli_erasure",
     "cli_errors",
     "cli_ingest",
     "cli_notices",
@@ -38,6 +39,7 @@ OUTERMOST = {
     "connection",
     "dataset_commands",
     "demo",
+    "erasure_commands",
     "gate_client",
     "guarded",
     "member_files",
@@ -118,6 +120,7 @@ def test_cypher_is_cast_from_text_in_one_place_only() -> None:
 SLOW_TO_IMPORT = {
     ("cli_permit.py", "consentline.permits"),
     ("dataset_commands.py", "consentline.cli_dataset"),
+    ("erasure_commands.py", "consentline.cli_erasure"),
     ("notices_commands.py", "consentline.cli_notices"),
     ("settings.py", "consentline.domain.clock"),
     ("settings.py", "consentline.permits"),

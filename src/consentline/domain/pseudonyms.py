@@ -22,3 +22,17 @@ class Pseudonyms:
         """The digest of a key of one kind of thing ("User", "Post"): the same each time, another for another kind."""
         text = f"{label}\x00{key}".encode()
         return PREFIX + hmac.new(self._secret, text, hashlib.sha256).hexdigest()
+
+    @property
+    def check(self) -> str:
+        """A value by which the same secret is known again, and from which it cannot be found."""
+        return self.of("Secret", "check")
+
+    def either(self, label: str, key: str) -> list[str]:
+        """The keys under which something may be stored: its own, and the digest that stands for it once erased."""
+        return [key, self.of(label, key)]
+
+
+def is_digest(key: str) -> bool:
+    """Whether a stored key is a digest: that of something erased."""
+    return key.startswith(PREFIX)

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
+from consentline.domain.at_use import is_ordinary, violates
 from consentline.domain.datasets import Selection, VersionRef
 from consentline.domain.eligibility import Reason
 from consentline.domain.evaluation import Evaluator
@@ -20,6 +21,7 @@ from consentline.domain.judgement import purposes_of
 from consentline.domain.lineage import Lineage
 from consentline.domain.people import PersonFacts, covers, jurisdiction_at
 from consentline.domain.posts import PostFacts
+from consentline.domain.training import TrainingRun
 from consentline.graph import evaluation
 from consentline.graph.evaluation import Criteria, PostPage, Sized, Span
 from consentline.usecases.service import Service
@@ -80,6 +82,21 @@ async def of_version(
             yield [Verdict(post, reasons) for post, (reasons,) in _reasons(page, [evaluator])]
 
 
+async def violating(
+    service: Service, lineage: Lineage, ref: VersionRef, run: TrainingRun, *, purpose: str, at: Instant
+) -> AsyncGenerator[list[str]]:
+    """Every member of a version that the run, which read it, could not use when it started; sorted within its page."""
+    evaluator, people = Evaluator(lineage.policies, purpose, at), evaluation.People()
+
+    def read(keys: Sequence[str]) -> Coroutine[Any, Any, PostPage]:
+        return service.graph.read(lambda tx: evaluation.of_version(tx, people, keys, ref.number))
+
+    async with aclosing(_read_ahead(_shards(service, ref.dataset), read)) as pages:
+        async for page in pages:
+            special = {post.key: violates(post, lineage.policies, run) for post in page.others if not is_ordinary(post)}
+            yield sorted(post for post, (reasons,) in _reasons(page, [evaluator]) if special.get(post, bool(reasons)))
+
+
 async def of_dataset(service: Service, lineage: Lineage, dataset: str, *, at: Instant) -> AsyncGenerator[list[Judged]]:
     """Every post that is or was a member of the dataset once, for all purposes that a policy speaks of."""
     purposes = purposes_of(lineage.policies)
@@ -120,6 +137,8 @@ async def of_selection(
     )
 
     def wanted(author: PersonFacts) -> bool:
+        if author.erased_at is not None:
+            return False
         place = jurisdiction_at(author, at, EVER)
         covered = place is not None and any(covers(each, place) for each in selection.jurisdictions)
         return covered or not selection.jurisdictions

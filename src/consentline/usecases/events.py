@@ -6,6 +6,7 @@ from consentline.domain.events import EventKind, flag_event, objection_event, se
 from consentline.domain.flags import RetrainingFlag
 from consentline.domain.instants import Instant
 from consentline.domain.objections import Objection, ObjectionEventKind
+from consentline.domain.pseudonyms import is_digest
 from consentline.graph import outbox
 from consentline.graph.session import Tx
 from consentline.usecases.service import Service
@@ -33,5 +34,6 @@ async def objection_changed(
     tx: Tx, service: Service, kind: ObjectionEventKind, objection: Objection, now: Instant
 ) -> None:
     """An objection was filed, extended, decided or withdrawn, and now stands so."""
-    digest = service.pseudonyms.of("Objection", objection.key)
+    key = objection.key
+    digest = key if is_digest(key) else service.pseudonyms.of("Objection", key)
     await outbox.append(tx, [objection_event(kind, objection, digest)], now)
