@@ -20,12 +20,14 @@ ALLOWED: dict[str, set[str]] = {
     "gql": {"usecases", "domain"},
     "web": {"gql", "usecases", "domain"},
     "generation": {"domain"},
+    "dispatch": {"gql", "usecases", "domain"},
 }
 """What each layer may import of ours; modules that are not listed are outermost and may import everything."""
 
 OUTERMOST = {
     "__main__",
     "app",
+    "chores",
     "cli",
     "cli_dataset",
     "cli_errors",
@@ -35,6 +37,7 @@ OUTERMOST = {
     "cli_report",
     "cli_serve",
     "cli_train_guard",
+    "cli_worker",
     "connection",
     "dataset_commands",
     "demo",
@@ -128,6 +131,7 @@ SLOW_TO_IMPORT = {
         "cli_report",
         "cli_serve",
         "cli_train_guard",
+        "cli_worker",
         "connection",
         "demo",
         "gql.schema",

@@ -21,6 +21,8 @@ class NodeKind(StrEnum):
     FEATURE = "Feature"
     OBJECTION = "Objection"
     RETRAINING_FLAG = "RetrainingFlag"
+    WEBHOOK = "Webhook"
+    DELIVERY = "Delivery"
 
 
 class NodeId(NamedTuple):
