@@ -27,6 +27,7 @@ GROWING = frozenset({
     "User", "UserFact", "KNOWN", "ConsentState", "SAID", "SERVED",
     "Post", "PostChange", "CHANGED", "AUTHORED_BY", "DEPICTS", "Shard", "HAS_SHARD", "IN_SHARD",
     "Objection", "FILED_BY", "Transition", "BECAME", "RetrainingFlag", "FLAGS", "CAUSED_BY", "Event", "TELLS_OF",
+    "AuditEntry", "AuditTerm",
 })
 # fmt: on
 """Labels and relationship types of which no statement may read all; the upper graph's own are loaded whole."""
@@ -81,6 +82,7 @@ GROWS_WITH = {
     "cause_count": "the causes that it counts",
     "list_causes": "the causes that its total counts",
     "list_causes(OBJECTION)": "the causes that its total counts",
+    "verify(audit)": "the entries, all of which it looks at",
     "affected_post_count(flag)": "the causes whose posts it counts",
 }
 """What an operation's cost is proportional to, where that grows by its nature; every other one must cost the same."""

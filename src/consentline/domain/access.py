@@ -26,6 +26,7 @@ class Action(StrEnum):
     FOLLOW_FLAGS = "follow flags"
     INGEST = "ingest records"
     EXPORT_CAMPAIGNS = "export notice campaigns"
+    READ_AUDIT = "read the audit"
 
 
 _ALLOWED: dict[Role, frozenset[Action]] = {
@@ -41,8 +42,9 @@ _ALLOWED: dict[Role, frozenset[Action]] = {
             Action.EXPORT_CAMPAIGNS,
         }
     ),
-    Role.AUDITOR: frozenset({Action.READ_LINEAGE, Action.READ_PEOPLE}),
-    Role.ADMIN: frozenset(Action),
+    Role.AUDITOR: frozenset({Action.READ_LINEAGE, Action.READ_PEOPLE, Action.READ_AUDIT}),
+    # Who can change everything does not watch over what was changed.
+    Role.ADMIN: frozenset(Action) - {Action.READ_AUDIT},
 }
 
 

@@ -1,6 +1,7 @@
 """Finding anything by its id: the one place that knows every type that implements `Node`."""
 
 from consentline.domain.access import Action
+from consentline.domain.audit import Subject, SubjectKind
 from consentline.domain.datasets import VersionRef
 from consentline.domain.lineage import feature_node, model_node, run_node, version_node
 from consentline.gql.context import Context
@@ -20,7 +21,10 @@ async def load_node(context: Context, node: NodeId) -> Node | None:
     Raises:
         ForbiddenError: the role may not see nodes of the kind, recorded or not.
     """
-    context.require(Action.READ_PEOPLE if node.kind in _ABOUT_PEOPLE else Action.READ_LINEAGE)
+    action = Action.READ_PEOPLE if node.kind in _ABOUT_PEOPLE else Action.READ_LINEAGE
+    if not context.may(action):
+        context.reads.refuse([Subject(SubjectKind(node.kind.value), node.key)])
+    context.require(action)
     match node.kind:
         case NodeKind.USER:
             return None if await context.user(node.key) is None else User(key=node.key)

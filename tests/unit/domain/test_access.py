@@ -31,8 +31,8 @@ RIGHTS = (
             }
         ),
     ),
-    Rights(Role.AUDITOR, frozenset({Action.READ_LINEAGE, Action.READ_PEOPLE})),
-    Rights(Role.ADMIN, frozenset(Action)),
+    Rights(Role.AUDITOR, frozenset({Action.READ_LINEAGE, Action.READ_PEOPLE, Action.READ_AUDIT})),
+    Rights(Role.ADMIN, frozenset(Action) - {Action.READ_AUDIT}),
 )
 
 
