@@ -8,6 +8,7 @@ from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 from rich.console import Console
@@ -20,6 +21,8 @@ from consentline.domain.errors import InvalidInputError, StateError
 from consentline.domain.instants import Instant, from_datetime
 from consentline.domain.keys import check_key
 from consentline.domain.paging import Page, PageRequest
+from consentline.domain.sharding import format_position
+from consentline.domain.shards import position_of_shard
 from consentline.member_files import (
     KeyWriter,
     NdjsonWriter,
@@ -34,7 +37,7 @@ from consentline.usecases.build_leases import Report
 from consentline.usecases.builds import BuildVersion, BuiltVersion
 from consentline.usecases.builds import build as build_version
 from consentline.usecases.datasets import list_difference
-from consentline.usecases.manifests import check_export, stream_members
+from consentline.usecases.manifests import check_export, stream_members, stream_shards
 from consentline.usecases.service import Service
 
 INTERRUPTED = 130
@@ -179,21 +182,28 @@ def run_export(
     output: Path | None,
     purpose: str,
     allow_ineligible: bool,
+    by_shard: bool = False,
 ) -> None:
-    """Write the member keys of a version, sorted, to a file or to standard output.
+    """Write the member keys of a version, sorted, to a file or to standard output; `by_shard` a line a Shard.
 
     Raises:
         ConsentlineError: it may not be exported, the file cannot be written, or the database cannot be reached.
     """
     check_key(ref.dataset, "DATASET")
     check_purpose(purpose, "--purpose")
+    if parquet and by_shard:
+        raise InvalidInputError("an export by Shard is NDJSON", code="INVALID_INPUT")
     if parquet:
         import_parquet()
         if output is None:
             raise InvalidInputError("Parquet goes to a file: name it with --output", code="OUTPUT_REQUIRED")
     with standard_output() if output is None else whole_file(output) as file:
-        writer = ParquetWriter(file) if parquet else NdjsonWriter(file)
-        version = asyncio.run(_export(settings, ref, writer, purpose, allow_ineligible=allow_ineligible))
+        if by_shard:
+            exporting = _export_shards(settings, ref, file, purpose, allow_ineligible=allow_ineligible)
+        else:
+            writer = ParquetWriter(file) if parquet else NdjsonWriter(file)
+            exporting = _export(settings, ref, writer, purpose, allow_ineligible=allow_ineligible)
+        version = asyncio.run(exporting)
     told = f"{ref}: {version.post_count:,} posts, {version.manifest_digest}"
     print(told, file=sys.stderr if output is None else sys.stdout)
 
@@ -212,13 +222,36 @@ async def _export(
                 writer.write(chunk)
                 digest.update(chunk)
             writer.close()
+    _check_manifest(version, digest)
+    return version
+
+
+async def _export_shards(
+    settings: Settings, ref: VersionRef, file: BinaryIO, purpose: str, *, allow_ineligible: bool
+) -> DatasetVersion:
+    """A line for each Shard: its key, its position for sharded training (docs/plans.md), and its members, sorted."""
+    async with open_service(settings) as service:
+        version = await check_export(service, ref, purpose, allow_ineligible=allow_ineligible)
+        with SortedKeys() as keys:
+            async with aclosing(stream_shards(service, ref)) as shards:
+                async for shard, posts in shards:
+                    position = format_position(position_of_shard(shard))
+                    line = {"shard": shard, "position": position, "posts": sorted(posts)}
+                    file.write(msgspec.json.encode(line) + b"\n")
+                    keys.add(posts)
+            digest = ManifestDigest()
+            digest.update(keys)
+    _check_manifest(version, digest)
+    return version
+
+
+def _check_manifest(version: DatasetVersion, digest: ManifestDigest) -> None:
     if (digest.count, str(digest)) != (version.post_count, version.manifest_digest):
         raise StateError(
-            f"the {digest.count:,} members of {ref} are not those of its seal ({version.post_count:,} posts,"
+            f"the {digest.count:,} members of {version.ref} are not those of its seal ({version.post_count:,} posts,"
             f" {version.manifest_digest}): do not train on them",
             code="MANIFEST_DIFFERS",
         )
-    return version
 
 
 def _instant(text: str | None, option: str) -> Instant | None:

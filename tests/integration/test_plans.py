@@ -82,6 +82,8 @@ GROWS_WITH = {
     "list_causes": "the causes that its total counts",
     "list_causes(OBJECTION)": "the causes that its total counts",
     "affected_post_count(flag)": "the causes whose posts it counts",
+    "retrainingPlan(of one)": "the model versions, whose flags it looks up",
+    "retrainingPlan(of all)": "the causes of open flags, whose posts it names",
 }
 """What an operation's cost is proportional to, where that grows by its nature; every other one must cost the same."""
 

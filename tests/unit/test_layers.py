@@ -32,6 +32,7 @@ OUTERMOST = {
     "cli_ingest",
     "cli_notices",
     "cli_permit",
+    "cli_plan",
     "cli_report",
     "cli_serve",
     "cli_train_guard",
@@ -42,6 +43,8 @@ OUTERMOST = {
     "guarded",
     "member_files",
     "notices_commands",
+    "plan_document",
+    "plan_text",
     "record_files",
     "report_charts",
     "report_figures",
@@ -125,6 +128,7 @@ SLOW_TO_IMPORT = {
     ("cli.py", f"consentline.{name}")
     for name in (
         "cli_ingest",
+        "cli_plan",
         "cli_report",
         "cli_serve",
         "cli_train_guard",
