@@ -168,10 +168,15 @@ RETURN collect([t.purpose, t.deltas]) AS rows
 """
 
 
+async def tallies(tx: Tx, dataset: str) -> dict[TallyKey, list[int]]:
+    """The stored differences of the dataset for each purpose, at index i those of version i + 1."""
+    rows = (await tx.get(OF_DATASET, dataset=dataset))["rows"]
+    return {TallyKey(dataset, purpose): deltas for purpose, deltas in rows}
+
+
 async def close_all(tx: Tx, dataset: str, number: int) -> None:
     """All members of the dataset's newest content leave at `number`: their counts end there."""
-    rows = (await tx.get(OF_DATASET, dataset=dataset))["rows"]
-    counts = {TallyKey(dataset, purpose): count_at(deltas, number) for purpose, deltas in rows}
+    counts = {key: count_at(deltas, number) for key, deltas in (await tallies(tx, dataset)).items()}
     await change_tallies(tx, {key: {number: -count} for key, count in counts.items() if count})
 
 

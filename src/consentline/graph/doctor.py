@@ -3,11 +3,10 @@
 Nothing here is read by requests: these statements go through all members, and through all flags and objections.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, LiteralString, NamedTuple
 
 from consentline.domain.instants import Instant
-from consentline.domain.tallies import TallyKey
 from consentline.graph.session import Tx
 
 COUNTED: LiteralString = """
@@ -31,18 +30,6 @@ class Counted(NamedTuple):
 async def counted(tx: Tx, shards: Sequence[str]) -> list[Counted]:
     """The marked members that lie in the shards."""
     return [Counted(*row) for row in (await tx.get(COUNTED, shards=list(shards)))["rows"]]
-
-
-TALLIES: LiteralString = """
-MATCH (t:Tally {dataset: $dataset})
-RETURN collect([t.purpose, t.deltas]) AS rows
-"""
-
-
-async def tallies(tx: Tx, dataset: str) -> Mapping[TallyKey, list[int]]:
-    """The stored differences of the dataset, at index i those of version i + 1."""
-    rows = (await tx.get(TALLIES, dataset=dataset))["rows"]
-    return {TallyKey(dataset, purpose): deltas for purpose, deltas in rows}
 
 
 INTERVALS: LiteralString = """

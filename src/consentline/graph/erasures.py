@@ -59,28 +59,6 @@ async def standing(tx: Tx, user: str) -> bool:
     return (await tx.get(STANDING, user=user))["standing"]
 
 
-AFFECTED: LiteralString = """
-MATCH (u:User {key: $user})
-CALL (u) {
-  MATCH (u)<-[a:AUTHORED_BY]-(p:Post)
-  WHERE a.until IS NULL
-  RETURN p
-  UNION
-  MATCH (u)<-[d:DEPICTS]-(p:Post)
-  WHERE d.until IS NULL
-  RETURN p
-}
-WITH p
-WHERE p.described_at IS NOT NULL
-RETURN count(p) AS posts
-"""
-
-
-async def affected_post_count(tx: Tx, erasure: Erasure) -> int:
-    """How many described posts the erasure concerns: written by the person, or depicting them."""
-    return (await tx.get(AFFECTED, user=erasure.user))["posts"]
-
-
 def _erasure(row: list[Any]) -> Erasure:
     key, user, status, received_at, recorded_at, due_at, transitions = row
     history = [ErasureTransition(ErasureStatus(each[0]), *each[1:]) for each in transitions]

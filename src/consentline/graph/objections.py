@@ -212,10 +212,9 @@ RETURN count(p) AS posts
 """
 
 
-async def affected_post_count(tx: Tx, objection: Objection) -> int:
-    """How many described posts lie in the objection's scope: written by the person, or depicting them."""
-    row = await tx.get(AFFECTED, user=objection.user, platforms=list(objection.platforms))
-    return row["posts"]
+async def affected_post_count(tx: Tx, user: str, platforms: Sequence[str]) -> int:
+    """How many described posts on the platforms (none: all) the person wrote, or depict them."""
+    return (await tx.get(AFFECTED, user=user, platforms=list(platforms)))["posts"]
 
 
 def _objection(row: list[Any]) -> Objection:

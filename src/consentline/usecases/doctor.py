@@ -91,7 +91,7 @@ async def _counts(service: Service, _lineage: Lineage, dataset: str) -> AsyncGen
             if each.end is not None:
                 wanted[each.purpose, each.end] -= each.posts
     stored: Counter[tuple[str, int]] = Counter()
-    for key, deltas in (await service.graph.read(lambda tx: doctor.tallies(tx, dataset))).items():
+    for key, deltas in (await service.graph.read(lambda tx: counts.tallies(tx, dataset))).items():
         for number, delta in enumerate(deltas, 1):
             stored[key.purpose, number] += delta
     for purpose, number in sorted(wanted.keys() | stored.keys()):

@@ -91,4 +91,4 @@ async def find_erasure(service: Service, key: str) -> Erasure | None:
 
 async def affected_post_count(service: Service, erasure: Erasure) -> int:
     """How many described posts the erasure concerns: written by the person, or depicting them."""
-    return await service.graph.read(lambda tx: erasures.affected_post_count(tx, erasure))
+    return await service.graph.read(lambda tx: objections.affected_post_count(tx, erasure.user, ()))

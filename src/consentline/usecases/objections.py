@@ -242,7 +242,7 @@ async def list_objections(
 
 async def affected_post_count(service: Service, objection: Objection) -> int:
     """How many described posts lie in the objection's scope: written by the person, or depicting them."""
-    return await service.graph.read(lambda tx: objections.affected_post_count(tx, objection))
+    return await service.graph.read(lambda tx: objections.affected_post_count(tx, objection.user, objection.platforms))
 
 
 async def possible_versions(service: Service, objection: Objection) -> list[DatasetVersion]:
