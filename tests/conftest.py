@@ -48,6 +48,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         introspection=True,
         pseudonym_secret=SECRET,
         port=0,
+        webhook_allow_private=True,
     )
 
 
@@ -75,7 +76,14 @@ def session_service(run: Run[Any], settings: Settings, neo4j_server: Server) -> 
     """A service on the migrated graph, for the whole session; tests take `service`."""
     graph = connect(settings, neo4j_server)
     run(migrations.migrate(graph))
-    yield Service(graph, LineageCache(graph), PSEUDONYMS, settings.establishment, settings.shard_size)
+    yield Service(
+        graph=graph,
+        lineages=LineageCache(graph),
+        pseudonyms=PSEUDONYMS,
+        establishment=settings.establishment,
+        shard_size=settings.shard_size,
+        private_webhooks=settings.webhook_allow_private,
+    )
     run(graph.close())
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
+from consentline.chores import keep_doing, pruning
 from consentline.connection import compose
 from consentline.domain.errors import ConsentlineError, DatabaseUnavailableError, SettingsError
 from consentline.domain.lineage import Kind
@@ -51,16 +52,16 @@ class Preparation:
         self._missing = None
         return True
 
-    async def until_done(self, service: Service) -> None:
-        """Prepare until it worked, and resume what was left undone."""
+    async def until_done(self, service: Service) -> bool:
+        """Prepare until it worked, and answer whether it did: waiting does not always help."""
         try:
             while not await self.attempt(service):  # noqa: ASYNC110 - nobody tells when the database is back
                 await asyncio.sleep(_RETRY_SECONDS)
         except ConsentlineError as error:
             self._missing = error
             _LOG.error("not ready: %s", error.code)
-            return
-        await resume(service)
+            return False
+        return True
 
     async def check(self) -> None:
         """Return when the database is reachable and migrated.
@@ -122,15 +123,19 @@ def create_app(settings: Settings, server: Server) -> ASGIApp:
     documents = trusted_documents(settings, engine)
     service = compose(settings, server)
 
+    async def afterwards(prepared: bool) -> None:
+        if prepared or await preparation.until_done(service):
+            await resume(service)
+            await keep_doing([pruning(service, settings.event_retention_days)])
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         background: asyncio.Task[None] | None = None
         try:
-            if await preparation.attempt(service):
-                background = asyncio.create_task(resume(service))
-            else:
+            prepared = await preparation.attempt(service)
+            if not prepared:
                 _LOG.warning("the database cannot be reached yet")
-                background = asyncio.create_task(preparation.until_done(service))
+            background = asyncio.create_task(afterwards(prepared))
             yield
         finally:
             if background is not None:

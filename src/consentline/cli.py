@@ -78,6 +78,20 @@ def serve(
 
 
 @app.command()
+def worker(
+    once: Annotated[bool, typer.Option("--once", help="Send what can be sent now, and end.")] = False,
+) -> None:
+    """Send events to webhooks, and do what has to be done now and then, until SIGTERM or Ctrl-C.
+
+    Any number of workers may run. A signal lets what is under way finish; a second one ends at once.
+    """
+    from consentline.cli_worker import run_worker
+
+    with reported():
+        run_worker(Settings.load(), once=once)
+
+
+@app.command()
 def token(
     role: Annotated[Role, typer.Option(help="What the bearer does.")],
     expires: Annotated[str, typer.Option(help="How long it is good for: 30m, 2h, 7d; at most 366d.")] = "1h",

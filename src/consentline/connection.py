@@ -66,4 +66,5 @@ def compose(settings: Settings, server: Server) -> Service:
         pseudonyms=Pseudonyms(settings.digest_secret().encode()),
         establishment=settings.establishment,
         shard_size=settings.shard_size,
+        private_webhooks=settings.webhook_allow_private,
     )

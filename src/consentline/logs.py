@@ -9,7 +9,10 @@ from typing import Any
 
 import orjson
 
-FIELDS = ("request_id", "method", "route", "status", "ms", "role", "token_id")
+FIELDS = (
+    *("request_id", "method", "route", "status", "ms", "role", "token_id"),
+    *("webhook", "event", "attempt", "outcome", "error"),
+)
 
 
 class JsonFormatter(logging.Formatter):

@@ -57,6 +57,12 @@ class Settings(BaseSettings):
     rate_limit_per_second: Annotated[float, Field(gt=0)] | None = None
     rate_limit_burst: Annotated[float, Field(ge=1)] = 100_000
     shard_size: Annotated[int, Field(ge=1)] = 1000
+    webhook_allow_private: bool = False
+    webhook_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 15.0
+    webhook_at_once: Annotated[int, Field(ge=1, le=256)] = 8
+    webhook_attempts: Annotated[int, Field(ge=1, le=100)] = 10
+    webhook_backoff_seconds: Annotated[float, Field(ge=0, le=86400)] = 5.0
+    event_retention_days: Annotated[int, Field(ge=1, le=3660)] = 30
 
     @field_validator("neo4j_uri")
     @classmethod

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from consentline.gql.ids import NodeId, NodeKind, encode_id
+from consentline.usecases import dispatch
 from tests.conftest import Api
 from tests.e2e.gated import load_usable_data
 from tests.e2e.operations import (
@@ -26,6 +27,9 @@ from tests.e2e.operations import (
     refusal,
 )
 
+HOOK = """mutation ($input: RegisterWebhookInput!) {
+  registerWebhook(input: $input) { webhook { id } userErrors { code message path } } }"""
+
 
 @pytest.fixture
 def story(api: Api) -> Api:
@@ -45,7 +49,10 @@ def every_id(api: Api) -> dict[str, str]:
         "effective_from": "2024-01-01T00:00:00Z",
     }
     api.ingest(json.dumps(policy))
+    webhook = change(api, HOOK, key="hook", url="http://127.0.0.1:9/")["webhook"]
     objection = change(api, OBJECT, key="o1", user="u1", receivedAt=RECEIVED)["objection"]
+    queue_deliveries(api)
+    (delivery, *_) = api.data('{ deliveries(webhook: "hook") { edges { node { id } } } }')["deliveries"]["edges"]
     found = api.data(ENTITIES)
     erasure = change(api, ERASE, key="e1", user="u2", receivedAt=RECEIVED)["erasure"]
     downstream = api.data(
@@ -63,7 +70,15 @@ def every_id(api: Api) -> dict[str, str]:
         "Objection": objection["id"],
         "Erasure": erasure["id"],
         "RetrainingFlag": objection["flags"]["edges"][0]["node"]["id"],
+        "Webhook": webhook["id"],
+        "Delivery": delivery["node"]["id"],
     }
+
+
+def queue_deliveries(api: Api) -> None:
+    """What a worker does before it sends anything."""
+    (lease,) = api.run(dispatch.take(api.service, 1, 60))
+    api.run(dispatch.step(api.service, lease, 60, [], [], 1))
 
 
 def test_anything_is_found_again_by_its_id(story: Api) -> None:
@@ -97,6 +112,8 @@ MUTATIONS: dict[str, tuple[str, set[str]]] = {
         {"ml", "compliance", "service"},
     ),
     'resolveFlag(input: {flag: "x", resolution: RETIRED})': ("flag", {"ml", "compliance", "service"}),
+    'registerWebhook(input: {key: "x", url: "http://127.0.0.1:9/"})': ("webhook", {"service"}),
+    'disableWebhook(input: {key: "x"})': ("webhook", {"service"}),
 }
 
 

@@ -231,7 +231,7 @@ def test_the_version(consentline: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "token", "export-schema", "migrate", "ingest", "generate", "demo", "neo4j"]
+    "command", ["serve", "worker", "token", "export-schema", "migrate", "ingest", "generate", "demo", "neo4j"]
 )
 def test_every_command_explains_itself(consentline: Command, command: str) -> None:
     done = consentline(command, "--help")

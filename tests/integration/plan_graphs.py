@@ -194,6 +194,24 @@ CREATE (f)-[:CAUSED_BY {
   uid: o.key, kind: 'OBJECTION', posts: 1, due_at: $t, recorded_at: $t, standing_for: f.uid}]->(o)
 """
 
+# One event in two hundred is older than the others; all were delivered long ago, to a webhook that is disabled.
+EVENTS: LiteralString = """
+MATCH (r:Revision {name: 'lineage'})
+MERGE (w:Webhook {uid: 'wh_grown'})
+ON CREATE SET w.key = 'grown', w.url = 'https://hooks.example/', w.role = 'ml', w.kinds = [], w.status = 'DISABLED',
+  w.registered_at = $t, w.position = 0, w.key_check = ''
+WITH r, coalesce(r.events, 0) AS base
+SET r.events = base + $count
+WITH base
+UNWIND range(1, $count) AS i
+CREATE (e:Event {
+  id: 'evt_' + (base + i), position: base + i, kind: 'FLAG_CHANGED', lane: 'model:m:' + i % 20, details: '{}',
+  at: CASE WHEN i <= 50 THEN $t - 1000 * 86400000000 ELSE $t + 300 * 86400000000 END, model: 'm:' + i % 20})
+CREATE (:Delivery {
+  id: 'dlv_' + (base + i), webhook: 'wh_grown', event: e.id, position: e.position, kind: e.kind, status: 'DELIVERED',
+  attempts: 1, created_at: e.at, finished_at: e.at, response: 200})-[:OF]->(e)
+"""
+
 FORGET_PLANS: LiteralString = "CALL db.prepareForReplanning(300)"
 NEW_REVISION: LiteralString = """
 MATCH (r:Revision) SET r.value = randomUUID(), r.first_recorded_at = coalesce(r.first_recorded_at, $t)
@@ -249,6 +267,7 @@ async def grow(graph: ProfilingGraph, begin: int, end: int) -> None:
         await write(graph, MEMBERSHIPS, dataset="big", spread=800, step=1, **arguments)
         await write(graph, MEMBERSHIPS, dataset="side", spread=1, step=10, **arguments)
         await write(graph, CHANGES, begin=first, end=last)
+        await write(graph, EVENTS, count=10_000)
 
 
 async def settle(graph: ProfilingGraph) -> None:

@@ -74,6 +74,7 @@ def test_an_objection_tells_of_itself_and_of_the_flags_it_raises_and_joins(run: 
             "resolution": None,
             "raisedAt": flag.raised_at,
             "dueAt": flag.due_at,
+            "plannedFor": None,
             "replacement": None,
         }
         assert len({each["id"] for each in events}) == 4

@@ -14,6 +14,7 @@ from consentline.settings import Settings
 from consentline.usecases.service import Service
 from tests.conftest import PSEUDONYMS
 from tests.graphs import wipe
+from tests.integration.plan_deliveries import deliver
 from tests.integration.plan_graphs import SIZES, SUBJECTS, load_large, load_small
 from tests.integration.plan_operations import Caller, ask, tell
 from tests.integration.profiling import Operation, ProfilingGraph
@@ -27,7 +28,7 @@ GROWING = frozenset({
     "User", "UserFact", "KNOWN", "ConsentState", "SAID", "SERVED",
     "Post", "PostChange", "CHANGED", "AUTHORED_BY", "DEPICTS", "Shard", "HAS_SHARD", "IN_SHARD",
     "Objection", "FILED_BY", "Erasure", "REQUESTED_BY", "Transition", "BECAME", "RetrainingFlag", "FLAGS", "CAUSED_BY",
-    "Event", "TELLS_OF",
+    "Event", "TELLS_OF", "Delivery", "OF",
 })
 # fmt: on
 """Labels and relationship types of which no statement may read all; the upper graph's own are loaded whole."""
@@ -59,6 +60,7 @@ def measured(run: Run, session_service: Service, settings: Settings, neo4j_serve
                 await caller.call("lineage(read whole)", Service.lineage)
                 await ask(caller)
                 await tell(caller)
+                await deliver(caller)
                 found[size] = caller.operations
         finally:
             await graph.close()
@@ -79,6 +81,7 @@ GROWS_WITH = {
     "build(again)": "the people of whom it asks whom its selection covers, and the posts of those",
     "coverage": "the people whom the policy governs, all of whom it counts",
     "list_objections(UPHELD)": "the objections that its total counts",
+    "list_dead_letters": "the dead letters that its total counts",
     "cause_count": "the causes that it counts",
     "list_causes": "the causes that its total counts",
     "list_causes(OBJECTION)": "the causes that its total counts",

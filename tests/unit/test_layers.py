@@ -20,12 +20,14 @@ ALLOWED: dict[str, set[str]] = {
     "gql": {"usecases", "domain"},
     "web": {"gql", "usecases", "domain"},
     "generation": {"domain"},
+    "dispatch": {"gql", "usecases", "domain"},
 }
 """What each layer may import of ours; modules that are not listed are outermost and may import everything."""
 
 OUTERMOST = {
     "__main__",
     "app",
+    "chores",
     "cli",
     "cli_dataset",
     "cli_doctor",
@@ -36,6 +38,7 @@ OUTERMOST = {
     "cli_report",
     "cli_serve",
     "cli_train_guard",
+    "cli_worker",
     "connection",
     "dataset_commands",
     "demo",
@@ -130,6 +133,7 @@ SLOW_TO_IMPORT = {
         "cli_report",
         "cli_serve",
         "cli_train_guard",
+        "cli_worker",
         "connection",
         "demo",
         "gql.schema",

@@ -26,11 +26,21 @@ class Action(StrEnum):
     FOLLOW_FLAGS = "follow flags"
     INGEST = "ingest records"
     EXPORT_CAMPAIGNS = "export notice campaigns"
+    READ_DELIVERIES = "read deliveries"
+    MANAGE_WEBHOOKS = "manage webhooks"
 
 
 _ALLOWED: dict[Role, frozenset[Action]] = {
     Role.ML: frozenset({Action.READ_LINEAGE, Action.WRITE_LINEAGE, Action.FOLLOW_FLAGS}),
-    Role.COMPLIANCE: frozenset({Action.READ_LINEAGE, Action.READ_PEOPLE, Action.WRITE_OBJECTIONS, Action.FOLLOW_FLAGS}),
+    Role.COMPLIANCE: frozenset(
+        {
+            Action.READ_LINEAGE,
+            Action.READ_PEOPLE,
+            Action.WRITE_OBJECTIONS,
+            Action.FOLLOW_FLAGS,
+            Action.READ_DELIVERIES,
+        }
+    ),
     Role.SERVICE: frozenset(
         {
             Action.READ_LINEAGE,
@@ -39,9 +49,11 @@ _ALLOWED: dict[Role, frozenset[Action]] = {
             Action.FOLLOW_FLAGS,
             Action.INGEST,
             Action.EXPORT_CAMPAIGNS,
+            Action.READ_DELIVERIES,
+            Action.MANAGE_WEBHOOKS,
         }
     ),
-    Role.AUDITOR: frozenset({Action.READ_LINEAGE, Action.READ_PEOPLE}),
+    Role.AUDITOR: frozenset({Action.READ_LINEAGE, Action.READ_PEOPLE, Action.READ_DELIVERIES}),
     Role.ADMIN: frozenset(Action),
 }
 

@@ -58,15 +58,30 @@ class NewEvent:
     objection: str | None = None
 
 
-def flag_event(kind: EventKind, flag: RetrainingFlag, **more: str | int | None) -> NewEvent:
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event as it is recorded, with the key of the objection that it tells of, while there is one."""
+
+    id: str
+    position: int
+    kind: EventKind
+    at: Instant
+    lane: str
+    details: Details
+    model: str | None = None
+    flag: str | None = None
+    objection: str | None = None
+
+
+def flag_event(kind: EventKind, flag: RetrainingFlag) -> NewEvent:
     """What happened to a flag, that now stands so."""
     details = {
         "status": flag.status.value,
         "resolution": None if flag.resolution is None else flag.resolution.value,
         "raisedAt": flag.raised_at,
         "dueAt": flag.due_at,
+        "plannedFor": flag.planned_for,
         "replacement": flag.replacement,
-        **more,
     }
     return NewEvent(kind, f"model:{flag.model_version}", details, model=flag.model_version, flag=flag.uid)
 

@@ -22,3 +22,8 @@ class Pseudonyms:
         """The digest of a key of one kind of thing ("User", "Post"): the same each time, another for another kind."""
         text = f"{label}\x00{key}".encode()
         return PREFIX + hmac.new(self._secret, text, hashlib.sha256).hexdigest()
+
+    def derived(self, purpose: str) -> bytes:
+        """32 bytes for one purpose, independent of every other's and of digests (HKDF-SHA-256, RFC 5869, no salt)."""
+        extracted = hmac.new(bytes(32), self._secret, hashlib.sha256).digest()
+        return hmac.new(extracted, f"{purpose}\x01".encode(), hashlib.sha256).digest()

@@ -7,10 +7,12 @@ from typing import TypeVar, cast
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
+from consentline.domain.access import Role
 from consentline.domain.consent import ConsentStatus
 from consentline.domain.datasets import Coverage, VersionStatus
 from consentline.domain.eligibility import Reason
 from consentline.domain.erasures import ErasureStatus
+from consentline.domain.events import EventKind
 from consentline.domain.flags import CauseKind, FlagResolution, FlagStatus
 from consentline.domain.gate import GateStep
 from consentline.domain.lineage import Kind, Step
@@ -20,6 +22,7 @@ from consentline.domain.posts import PostKind, Visibility
 from consentline.domain.sharding import AssignedBy
 from consentline.domain.training import DerivationKind, ModelStatus, RunStatus
 from consentline.domain.usage import Relation, Verdict
+from consentline.domain.webhooks import DeliveryStatus, WebhookStatus
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -323,5 +326,57 @@ _expose(
         AssignedBy.POST_KEY: "The first 8 bytes of the SHA-256 of the post's key, big-endian.",
         AssignedBy.DATASET_SHARD: "The dataset's Shard that holds it: where the digests of those placed in it begin."
         " All posts of one author lie together, and their place is still known after they were erased.",
+    },
+)
+_expose(
+    Role,
+    "Role",
+    "What a bearer, or the receiver of a webhook, does for a living; it decides what they may see.",
+    {
+        Role.ML: "Trains models: sees no people.",
+        Role.COMPLIANCE: "Answers for the processing.",
+        Role.SERVICE: "A program that loads records and files objections.",
+        Role.AUDITOR: "Reads and changes nothing.",
+        Role.ADMIN: "May do everything.",
+    },
+)
+_expose(
+    EventKind,
+    "EventKind",
+    "What webhooks are told of.",
+    {
+        EventKind.FLAG_RAISED: "A retraining flag was raised.",
+        EventKind.FLAG_JOINED: "A further cause joined an open flag.",
+        EventKind.FLAG_CHANGED: "The causes of an open flag changed: its deadline, or the posts that they concern.",
+        EventKind.FLAG_ACKNOWLEDGED: "Somebody took a flag up.",
+        EventKind.FLAG_SCHEDULED: "The retraining that a flag demands was planned, or planned anew.",
+        EventKind.FLAG_RESOLVED: "A flag was resolved.",
+        EventKind.OBJECTION_FILED: "An objection was received and recorded.",
+        EventKind.OBJECTION_EXTENDED: "An objection's period was extended.",
+        EventKind.OBJECTION_UPHELD: "An objection was decided for the person.",
+        EventKind.OBJECTION_REFUSED: "An objection was decided against the person.",
+        EventKind.OBJECTION_WITHDRAWN: "The person took an objection back.",
+    },
+)
+_expose(
+    WebhookStatus,
+    "WebhookStatus",
+    "Whether a webhook is told anything.",
+    {
+        WebhookStatus.ACTIVE: "It is told.",
+        WebhookStatus.DISABLED: "Somebody disabled it.",
+        WebhookStatus.GONE: "Its endpoint answered 410: it is told nothing more; what was to be sent is kept as dead"
+        " letters.",
+    },
+)
+_expose(
+    DeliveryStatus,
+    "DeliveryStatus",
+    "Where a delivery stands.",
+    {
+        DeliveryStatus.PENDING: "It is still to be made, for the first time or again.",
+        DeliveryStatus.DELIVERED: "The receiver answered with 2xx.",
+        DeliveryStatus.DEAD: "It was given up after the last attempt: a dead letter.",
+        DeliveryStatus.DROPPED: "Its webhook was disabled before.",
     },
 )

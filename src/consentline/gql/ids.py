@@ -22,6 +22,8 @@ class NodeKind(StrEnum):
     OBJECTION = "Objection"
     ERASURE = "Erasure"
     RETRAINING_FLAG = "RetrainingFlag"
+    WEBHOOK = "Webhook"
+    DELIVERY = "Delivery"
 
 
 class NodeId(NamedTuple):

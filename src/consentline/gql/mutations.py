@@ -9,6 +9,7 @@ from consentline.domain.access import Action
 from consentline.domain.keys import check_key
 from consentline.gql.access import needs
 from consentline.gql.context import Context, Info, Outcome
+from consentline.gql.deliveries import DeliveryMutations
 from consentline.gql.inputs import datasets as dataset_inputs
 from consentline.gql.inputs import flags as flag_inputs
 from consentline.gql.inputs import objections as objection_inputs
@@ -39,7 +40,7 @@ _INPUT = strawberry.argument(name="input", description="What to record.")
 @strawberry.type(
     description="What can be changed. A refusal is a userError and changes nothing; repeating a mutation is safe."
 )
-class Mutation:
+class Mutation(DeliveryMutations):
     """The root of mutations."""
 
     @strawberry.mutation(

@@ -10,9 +10,17 @@ from consentline.gql.types.erasures import Erasure
 from consentline.gql.types.lineage import Dataset, flag_view, upper_node
 from consentline.gql.types.node import Node
 from consentline.gql.types.people import Objection, Post, User
-from consentline.usecases import erasures, flags
+from consentline.gql.types.webhooks import Webhook, delivery_view
+from consentline.usecases import erasures, flags, webhooks
 
-_ABOUT_PEOPLE = frozenset({NodeKind.USER, NodeKind.OBJECTION, NodeKind.ERASURE})
+_NEEDED = {
+    NodeKind.USER: Action.READ_PEOPLE,
+    NodeKind.OBJECTION: Action.READ_PEOPLE,
+    NodeKind.ERASURE: Action.READ_PEOPLE,
+    NodeKind.WEBHOOK: Action.READ_DELIVERIES,
+    NodeKind.DELIVERY: Action.READ_DELIVERIES,
+}
+"""What a role must be allowed, to see nodes of a kind; of the others READ_LINEAGE."""
 
 
 async def load_node(context: Context, node: NodeId) -> Node | None:
@@ -21,7 +29,7 @@ async def load_node(context: Context, node: NodeId) -> Node | None:
     Raises:
         ForbiddenError: the role may not see nodes of the kind, recorded or not.
     """
-    context.require(Action.READ_PEOPLE if node.kind in _ABOUT_PEOPLE else Action.READ_LINEAGE)
+    context.require(_NEEDED.get(node.kind, Action.READ_LINEAGE))
     match node.kind:
         case NodeKind.USER:
             return None if await context.user(node.key) is None else User(key=node.key)
@@ -37,6 +45,12 @@ async def load_node(context: Context, node: NodeId) -> Node | None:
         case NodeKind.RETRAINING_FLAG:
             flag = await flags.find_flag(context.service, node.key)
             return None if flag is None else await flag_view(context, flag)
+        case NodeKind.WEBHOOK:
+            webhook = await webhooks.find(context.service, node.key)
+            return None if webhook is None else Webhook(value=webhook)
+        case NodeKind.DELIVERY:
+            delivery = await webhooks.find_delivery(context.service, node.key)
+            return None if delivery is None else await delivery_view(context, delivery)
         case _:
             return await _load_upper(context, node)
 

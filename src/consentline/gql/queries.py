@@ -15,6 +15,7 @@ from consentline.domain.reports import Period
 from consentline.gql.access import needs
 from consentline.gql.arguments import AI_TRAINING, After, At, First, KnownAt, Purpose
 from consentline.gql.context import Context, Info
+from consentline.gql.deliveries import DeliveryQueries
 from consentline.gql.enums import LineageDirection
 from consentline.gql.ids import NodeId, NodeKind, decode_id
 from consentline.gql.scalars import DateTime
@@ -83,7 +84,7 @@ _Model = Annotated[str | None, strawberry.argument(description="Only of this mod
 
 
 @strawberry.type(description="What can be asked. Each field needs a role that may; for others it is FORBIDDEN.")
-class Query:
+class Query(DeliveryQueries):
     """The root of queries: one use case each."""
 
     @strawberry.field(description="Anything by its id; null when it is not recorded.", metadata=_LINEAGE)

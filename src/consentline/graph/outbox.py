@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from typing import Any, LiteralString, NamedTuple
 
-from consentline.domain.events import NewEvent
+from consentline.domain.events import Event, EventKind, NewEvent
 from consentline.domain.flags import FlagResolution, FlagStatus, RetrainingFlag
 from consentline.domain.instants import Instant
 from consentline.graph.session import Tx
@@ -49,12 +49,68 @@ async def append(tx: Tx, events: Sequence[NewEvent], now: Instant) -> None:
     await tx.rows(APPEND, rows=rows, now=now)
 
 
+AFTER: LiteralString = """
+MATCH (r:Revision {name: 'lineage'})
+WITH coalesce(r.events, 0) AS head
+CALL (head) {
+  MATCH (e:Event)
+  USING INDEX e:Event(position)
+  WHERE e.position > $after AND e.position <= head
+  WITH e ORDER BY e.position LIMIT $most
+  RETURN collect([e.id, e.position, e.kind, e.at, e.lane, e.details, e.model, e.flag,
+                  head([(e)-[:TELLS_OF]->(o:Objection) | o.key])]) AS rows
+}
+RETURN head, rows
+"""
+
+
+class Told(NamedTuple):
+    """Some events in their order, and the position of the last one that there is."""
+
+    events: list[Event]
+    head: int
+
+
+async def after(tx: Tx, position: int, most: int) -> Told:
+    """The events that follow a position, the first of them."""
+    row = await tx.get(AFTER, after=position, most=most)
+    return Told([event_of(each) for each in row["rows"]], row["head"])
+
+
+HEAD: LiteralString = """
+MATCH (r:Revision {name: 'lineage'})
+RETURN coalesce(r.events, 0) AS head
+"""
+
+
+async def head(tx: Tx) -> int:
+    """The position of the last event, 0 before the first."""
+    return (await tx.get(HEAD))["head"]
+
+
+POSITION: LiteralString = """
+MATCH (e:Event {id: $id})
+RETURN e.position AS position
+"""
+
+
+async def find_position(tx: Tx, event: str) -> int | None:
+    """Where an event stands; None when it is not kept (any more)."""
+    row = await tx.find(POSITION, id=event)
+    return None if row is None else row["position"]
+
+
+def event_of(row: Sequence[Any]) -> Event:
+    """The event of a row of its columns."""
+    id_, position, kind, at, lane, details, model, flag, objection = row
+    return Event(id_, position, EventKind[kind], at, lane, json.loads(details), model, flag, objection)
+
+
 class SettledFlag(NamedTuple):
-    """The last flag of a model version, and when a cause last joined it and it was resolved."""
+    """The last flag of a model version, and when a cause last joined it."""
 
     flag: RetrainingFlag
     joined_at: Instant | None
-    resolved_at: Instant | None
 
 
 LAST_FLAGS: LiteralString = """
@@ -66,7 +122,7 @@ CALL (model) {
   RETURN f ORDER BY f.model DESC, f.raised_at DESC, f.uid DESC LIMIT 1
 }
 RETURN collect([f.uid, f.model, f.status, f.resolution, f.raised_at, f.due_at, f.justification, f.replacement,
-                f.joined_at, f.resolved_at]) AS rows
+                f.planned_for, f.resolved_at, f.joined_at]) AS rows
 """
 
 
@@ -77,7 +133,7 @@ async def last_flags(tx: Tx, models: Collection[str]) -> list[SettledFlag]:
 
 
 def _settled(row: list[Any]) -> SettledFlag:
-    uid, model, status, resolution, raised_at, due_at, justification, replacement, joined_at, resolved_at = row
+    uid, model, status, resolution, raised_at, due_at, justification, replacement, planned, resolved, joined = row
     flag = RetrainingFlag(
         uid=uid,
         model_version=model,
@@ -87,5 +143,7 @@ def _settled(row: list[Any]) -> SettledFlag:
         due_at=due_at,
         justification=justification,
         replacement=replacement,
+        planned_for=planned,
+        resolved_at=resolved,
     )
-    return SettledFlag(flag, joined_at, resolved_at)
+    return SettledFlag(flag, joined)

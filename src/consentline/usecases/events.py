@@ -19,14 +19,14 @@ async def flags_settled(tx: Tx, changed: Collection[str], examined: Collection[s
     events = [
         flag_event(settled_kind(each.flag, each.joined_at, now), each.flag)
         for each in await outbox.last_flags(tx, models)
-        if each.flag.model_version in changed or each.resolved_at == now
+        if each.flag.model_version in changed or each.flag.resolved_at == now
     ]
     await outbox.append(tx, events, now)
 
 
-async def flag_changed(tx: Tx, kind: EventKind, flag: RetrainingFlag, now: Instant, **more: str | int | None) -> None:
+async def flag_changed(tx: Tx, kind: EventKind, flag: RetrainingFlag, now: Instant) -> None:
     """Somebody acknowledged, scheduled or resolved a flag, that now stands so."""
-    await outbox.append(tx, [flag_event(kind, flag, **more)], now)
+    await outbox.append(tx, [flag_event(kind, flag)], now)
 
 
 async def objection_changed(

@@ -96,7 +96,7 @@ async def schedule(service: Service, uid: str, planned_for: Instant) -> Retraini
         now = await upper.recording_time(tx)
         check_scheduling(flag, planned_for, now)
         await flags.schedule(tx, uid, planned_for)
-        return await _changed(tx, EventKind.FLAG_SCHEDULED, uid, now, plannedFor=planned_for)
+        return await _changed(tx, EventKind.FLAG_SCHEDULED, uid, now)
 
     return await service.graph.write(work)
 
@@ -156,10 +156,10 @@ async def _take(tx: Tx, service: Service, uid: str) -> tuple[Lineage, Retraining
     return lineage, flag
 
 
-async def _changed(tx: Tx, kind: EventKind, uid: str, now: Instant, **more: int) -> RetrainingFlag:
+async def _changed(tx: Tx, kind: EventKind, uid: str, now: Instant) -> RetrainingFlag:
     """The flag as it now stands, and that it changed told to the outbox."""
     flag = await flags.get(tx, uid)
-    await events.flag_changed(tx, kind, flag, now, **more)
+    await events.flag_changed(tx, kind, flag, now)
     return flag
 
 

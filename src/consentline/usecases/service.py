@@ -16,7 +16,8 @@ class Service:
     """The graph, the upper graph as last read, and the settings that rules depend on.
 
     `pseudonyms` digests the keys of people for what must not name them; `establishment` is the controller's
-    jurisdiction for working days; `shard_size` bounds a shard in posts.
+    jurisdiction for working days; `shard_size` bounds a shard in posts; `private_webhooks` allows webhooks in
+    private networks and by plain HTTP.
     """
 
     graph: Graph
@@ -24,6 +25,7 @@ class Service:
     pseudonyms: Pseudonyms
     establishment: str | None = None
     shard_size: int = 1000
+    private_webhooks: bool = False
 
     async def lineage(self) -> Lineage:
         """The upper graph as it stands; one statement when it has not changed."""

@@ -16,7 +16,15 @@ RIGHTS = (
     Rights(Role.ML, frozenset({Action.READ_LINEAGE, Action.WRITE_LINEAGE, Action.FOLLOW_FLAGS})),
     Rights(
         Role.COMPLIANCE,
-        frozenset({Action.READ_LINEAGE, Action.READ_PEOPLE, Action.WRITE_OBJECTIONS, Action.FOLLOW_FLAGS}),
+        frozenset(
+            {
+                Action.READ_LINEAGE,
+                Action.READ_PEOPLE,
+                Action.WRITE_OBJECTIONS,
+                Action.FOLLOW_FLAGS,
+                Action.READ_DELIVERIES,
+            }
+        ),
     ),
     Rights(
         Role.SERVICE,
@@ -28,10 +36,12 @@ RIGHTS = (
                 Action.FOLLOW_FLAGS,
                 Action.INGEST,
                 Action.EXPORT_CAMPAIGNS,
+                Action.READ_DELIVERIES,
+                Action.MANAGE_WEBHOOKS,
             }
         ),
     ),
-    Rights(Role.AUDITOR, frozenset({Action.READ_LINEAGE, Action.READ_PEOPLE})),
+    Rights(Role.AUDITOR, frozenset({Action.READ_LINEAGE, Action.READ_PEOPLE, Action.READ_DELIVERIES})),
     Rights(Role.ADMIN, frozenset(Action)),
 )
 
@@ -48,7 +58,13 @@ def test_a_role_may_do_what_its_work_needs_and_nothing_else(rights: Rights) -> N
 
 
 def test_an_auditor_changes_nothing() -> None:
-    changing = {Action.WRITE_LINEAGE, Action.WRITE_OBJECTIONS, Action.FOLLOW_FLAGS, Action.INGEST}
+    changing = {
+        Action.WRITE_LINEAGE,
+        Action.WRITE_OBJECTIONS,
+        Action.FOLLOW_FLAGS,
+        Action.INGEST,
+        Action.MANAGE_WEBHOOKS,
+    }
 
     assert not any(Principal(Role.AUDITOR, "token").may(action) for action in changing)
 

@@ -3,6 +3,9 @@
 import hashlib
 import hmac
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
 from consentline.domain.pseudonyms import Pseudonyms
 
 
@@ -24,3 +27,11 @@ def test_another_kind_another_key_and_another_secret_give_another_digest() -> No
 
 def test_the_secret_is_not_shown() -> None:
     assert "secret" not in repr(Pseudonyms(b"secret"))
+
+
+def test_keys_derived_for_a_purpose_are_those_of_rfc_5869() -> None:
+    secret = b"a secret of thirty-two bytes or more"
+    expected = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"some purpose").derive(secret)
+
+    assert Pseudonyms(secret).derived("some purpose") == expected
+    assert Pseudonyms(secret).derived("another") != expected

@@ -1,0 +1,1 @@
+"""Sending events to webhooks: the HTTP side of the outbox."""
