@@ -9,7 +9,8 @@ import pytest
 from consentline.domain.errors import ConflictError, StateError
 from consentline.domain.flags import FlagResolution
 from consentline.graph.session import Tx
-from consentline.usecases import flags, objections
+from consentline.usecases import erasures, flags, objections
+from consentline.usecases.erasures import RequestErasure
 from consentline.usecases.objections import FileObjection
 from consentline.usecases.service import Service
 from tests.conftest import PSEUDONYMS, Run
@@ -230,5 +231,27 @@ def test_a_transaction_that_fails_leaves_no_event_and_no_gap(run: Run[Any], serv
         await file(service, "o", "ana")
 
         assert [each["position"] for each in await told(service)] == [1, 2]
+
+    run(work())
+
+
+def test_a_request_for_erasure_is_told_by_its_digest_alone(run: Run[Any], service: Service) -> None:
+    async def work() -> None:
+        await story(service, "somebody")
+        command = RequestErasure("asked-by-somebody", "somebody", await service.now())
+        erasure = await erasures.request_erasure(service, command)
+
+        (requested,) = (each for each in await told(service) if each["kind"] == "ERASURE_REQUESTED")
+
+        assert (requested["lane"], requested["about"]) == (
+            PSEUDONYMS.of("Erasure", "asked-by-somebody"),
+            ["asked-by-somebody"],
+        )
+        assert requested["details"] == {
+            "status": "REQUESTED",
+            "receivedAt": erasure.received_at,
+            "dueAt": erasure.due_at,
+        }
+        assert "somebody" not in str(requested["all"])
 
     run(work())

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from standardwebhooks import Webhook as Signature
 
-from consentline.domain.events import OF_FLAGS, Details, Event
+from consentline.domain.events import OF_ERASURES, OF_FLAGS, Details, Event
 from consentline.gql.ids import NodeId, NodeKind, encode_id
 from consentline.gql.scalars import format_instant
 
@@ -26,6 +26,8 @@ def _about(event: Event) -> dict[str, Any]:
     if event.kind in OF_FLAGS:
         flag = None if event.flag is None else encode_id(NodeId(NodeKind.RETRAINING_FLAG, event.flag))
         return {"flag": flag, "modelVersion": event.model}
+    if event.kind in OF_ERASURES:
+        return {"erasure": event.erasure}
     return {"objection": event.objection}
 
 

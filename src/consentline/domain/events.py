@@ -1,4 +1,4 @@
-"""What the outbox tells of: retraining flags and objections, each event once and in one order.
+"""What the outbox tells of: retraining flags, objections and erasures, each event once and in one order.
 
 An event holds no key of a person, a post or an objection: it points to what it tells of. What of it may be told to whom
 is decided when it is.
@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from consentline.domain.access import Action
+from consentline.domain.erasures import Erasure, ErasureStatus
 from consentline.domain.flags import RetrainingFlag
 from consentline.domain.instants import Instant
 from consentline.domain.objections import Objection, ObjectionEventKind
@@ -32,10 +33,15 @@ class EventKind(StrEnum):
     OBJECTION_UPHELD = "objection.upheld"
     OBJECTION_REFUSED = "objection.refused"
     OBJECTION_WITHDRAWN = "objection.withdrawn"
+    ERASURE_REQUESTED = "erasure.requested"
+    ERASURE_REFUSED = "erasure.refused"
+    ERASURE_CONFIRMED = "erasure.confirmed"
+    ERASURE_DONE = "erasure.done"
 
 
 OF_FLAGS = frozenset(kind for kind in EventKind if kind.value.startswith("retraining_flag."))
 OF_OBJECTIONS = frozenset(kind for kind in EventKind if kind.value.startswith("objection."))
+OF_ERASURES = frozenset(kind for kind in EventKind if kind.value.startswith("erasure."))
 
 
 def needed_for(kind: EventKind) -> Action:
@@ -47,7 +53,8 @@ def needed_for(kind: EventKind) -> Action:
 class NewEvent:
     """An event to be written: events of one lane are told to a subscriber one after the other.
 
-    `lane` is kept as it is, so it names a model version or is a digest; `objection` only says where the event points.
+    `lane` is kept as it is, so it names a model version or is a digest; `objection` and `erasure` only say where the
+    event points.
     """
 
     kind: EventKind
@@ -56,11 +63,12 @@ class NewEvent:
     model: str | None = None
     flag: str | None = None
     objection: str | None = None
+    erasure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event as it is recorded, with the key of the objection that it tells of, while there is one."""
+    """An event as it is recorded, with the key of the objection or erasure that it tells of."""
 
     id: str
     position: int
@@ -71,6 +79,7 @@ class Event:
     model: str | None = None
     flag: str | None = None
     objection: str | None = None
+    erasure: str | None = None
 
 
 def flag_event(kind: EventKind, flag: RetrainingFlag) -> NewEvent:
@@ -113,3 +122,17 @@ def objection_event(kind: ObjectionEventKind, objection: Objection, digest: str)
         "decidedAt": objection.decided_at,
     }
     return NewEvent(_OF_OBJECTION[kind], digest, details, objection=objection.key)
+
+
+_OF_ERASURE = {
+    ErasureStatus.REQUESTED: EventKind.ERASURE_REQUESTED,
+    ErasureStatus.REFUSED: EventKind.ERASURE_REFUSED,
+    ErasureStatus.CONFIRMED: EventKind.ERASURE_CONFIRMED,
+    ErasureStatus.DONE: EventKind.ERASURE_DONE,
+}
+
+
+def erasure_event(erasure: Erasure, digest: str) -> NewEvent:
+    """What happened to an erasure, that now stands so; the digest stands for its key."""
+    details = {"status": erasure.status.value, "receivedAt": erasure.received_at, "dueAt": erasure.due_at}
+    return NewEvent(_OF_ERASURE[erasure.status], digest, details, erasure=erasure.key)

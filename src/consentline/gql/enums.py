@@ -356,6 +356,10 @@ _expose(
         EventKind.OBJECTION_UPHELD: "An objection was decided for the person.",
         EventKind.OBJECTION_REFUSED: "An objection was decided against the person.",
         EventKind.OBJECTION_WITHDRAWN: "The person took an objection back.",
+        EventKind.ERASURE_REQUESTED: "An erasure was requested: the person's posts may not be used any more.",
+        EventKind.ERASURE_REFUSED: "A request for erasure was refused.",
+        EventKind.ERASURE_CONFIRMED: "An erasure was confirmed: the person is being erased.",
+        EventKind.ERASURE_DONE: "Everything of the person was erased.",
     },
 )
 _expose(

@@ -23,9 +23,15 @@ CREATE (e:Event {
   id: row.id, position: before + row.number, kind: row.kind, at: $now, lane: row.lane, details: row.details,
   model: row.model, flag: row.flag
 })
-WITH e, row WHERE row.objection IS NOT NULL
-MATCH (o:Objection {key: row.objection})
-CREATE (e)-[:TELLS_OF]->(o)
+WITH e, row
+CALL (e, row) {
+  MATCH (o:Objection {key: row.objection})
+  CREATE (e)-[:TELLS_OF]->(o)
+}
+CALL (e, row) {
+  MATCH (o:Erasure {key: row.erasure})
+  CREATE (e)-[:TELLS_OF]->(o)
+}
 """
 
 
@@ -43,6 +49,7 @@ async def append(tx: Tx, events: Sequence[NewEvent], now: Instant) -> None:
             "model": event.model,
             "flag": event.flag,
             "objection": event.objection,
+            "erasure": event.erasure,
         }
         for number, event in enumerate(events, 1)
     ]
@@ -58,7 +65,8 @@ CALL (head) {
   WHERE e.position > $after AND e.position <= head
   WITH e ORDER BY e.position LIMIT $most
   RETURN collect([e.id, e.position, e.kind, e.at, e.lane, e.details, e.model, e.flag,
-                  head([(e)-[:TELLS_OF]->(o:Objection) | o.key])]) AS rows
+                  head([(e)-[:TELLS_OF]->(o:Objection) | o.key]),
+                  head([(e)-[:TELLS_OF]->(o:Erasure) | o.key])]) AS rows
 }
 RETURN head, rows
 """
@@ -102,8 +110,8 @@ async def find_position(tx: Tx, event: str) -> int | None:
 
 def event_of(row: Sequence[Any]) -> Event:
     """The event of a row of its columns."""
-    id_, position, kind, at, lane, details, model, flag, objection = row
-    return Event(id_, position, EventKind[kind], at, lane, json.loads(details), model, flag, objection)
+    id_, position, kind, at, lane, details, model, flag, objection, erasure = row
+    return Event(id_, position, EventKind[kind], at, lane, json.loads(details), model, flag, objection, erasure)
 
 
 class SettledFlag(NamedTuple):

@@ -14,7 +14,7 @@ from consentline.domain.violations import Readers
 from consentline.graph import erasures, objections, posts, upper
 from consentline.graph.facts import lock_people
 from consentline.graph.session import Tx
-from consentline.usecases import counts, violations
+from consentline.usecases import counts, events, violations
 from consentline.usecases.counts import Restriction
 from consentline.usecases.service import Service
 
@@ -77,6 +77,7 @@ async def request_erasure(service: Service, command: RequestErasure, *, by: str 
         ]
         uses = await violations.begin_scoped(tx, lineage, scoped, erasure.in_force_from)
         await erasures.create(tx, erasure, by=by)
+        await events.erasure_changed(tx, service, erasure, now)
         await counts.settle_after(tx, service, made, now)
         await violations.end(tx, service, lineage, uses, now, [command.user], scoped)
         return erasure

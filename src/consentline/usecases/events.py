@@ -1,11 +1,13 @@
-"""What is written to the outbox when flags and objections change, in the transaction that changes them."""
+"""What is written to the outbox when flags, objections and erasures change, in the transaction that changes them."""
 
 from collections.abc import Collection
 
-from consentline.domain.events import EventKind, flag_event, objection_event, settled_kind
+from consentline.domain.erasures import Erasure
+from consentline.domain.events import EventKind, erasure_event, flag_event, objection_event, settled_kind
 from consentline.domain.flags import RetrainingFlag
 from consentline.domain.instants import Instant
 from consentline.domain.objections import Objection, ObjectionEventKind
+from consentline.domain.pseudonyms import PREFIX
 from consentline.graph import outbox
 from consentline.graph.session import Tx
 from consentline.usecases.service import Service
@@ -35,3 +37,13 @@ async def objection_changed(
     """An objection was filed, extended, decided or withdrawn, and now stands so."""
     digest = service.pseudonyms.of("Objection", objection.key)
     await outbox.append(tx, [objection_event(kind, objection, digest)], now)
+
+
+async def erasure_changed(tx: Tx, service: Service, erasure: Erasure, now: Instant) -> None:
+    """An erasure was requested, refused, confirmed or carried out, and now stands so under the key that it has.
+
+    Of a confirmation it is called before anything of the person is taken away.
+    """
+    key = erasure.key
+    digest = key if key.startswith(PREFIX) else service.pseudonyms.of("Erasure", key)
+    await outbox.append(tx, [erasure_event(erasure, digest)], now)
