@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from consentline import __version__, generation
+from consentline.audit_commands import audit_app
 from consentline.cli_errors import reported
 from consentline.cli_permit import parse_versions, permit_app
 from consentline.dataset_commands import dataset_app
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.add_typer(neo4j_app)
 app.add_typer(dataset_app)
 app.add_typer(notices_app)
+app.add_typer(audit_app)
 app.add_typer(permit_app)
 report_app = typer.Typer(name="report", help="Figures for whoever answers for the processing.", no_args_is_help=True)
 app.add_typer(report_app)

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from consentline.connection import open_service
+from consentline.domain.audit import READ, Subject, SubjectKind
 from consentline.domain.codes import check_jurisdiction, check_platform, check_purpose
 from consentline.domain.datasets import DatasetVersion, ManifestDigest, Selection, VersionRef
 from consentline.domain.errors import InvalidInputError, StateError
@@ -30,6 +31,7 @@ from consentline.member_files import (
     whole_file,
 )
 from consentline.settings import Settings
+from consentline.usecases.audit import entering, lasting, operator
 from consentline.usecases.build_leases import Report
 from consentline.usecases.builds import BuildVersion, BuiltVersion
 from consentline.usecases.builds import build as build_version
@@ -97,8 +99,10 @@ def run_build(settings: Settings, options: BuildOptions, *, progress: bool) -> i
 async def _build(settings: Settings, command: BuildVersion, *, progress: bool) -> BuiltVersion:
     async with open_service(settings) as service:
         _cancel_on_sigterm()
+        about = [Subject(SubjectKind.DATASET, command.dataset)]
         with _shown(command.dataset, progress=progress) as report:
-            return await build_version(service, command, report)
+            async with entering(service, operator(), "buildDatasetVersion", about):
+                return await build_version(service, command, report)
 
 
 def _cancel_on_sigterm() -> None:
@@ -137,20 +141,34 @@ def run_diff(settings: Settings, dataset: str, begin: int, end: int, *, keys: bo
 
 
 async def _diff(settings: Settings, dataset: str, begin: int, end: int, *, keys: bool) -> None:
-    counts: list[int] = []
+    refs = VersionRef(dataset, begin), VersionRef(dataset, end)
+    about = [Subject(SubjectKind.DATASET, dataset), *(Subject(SubjectKind.DATASET_VERSION, str(ref)) for ref in refs)]
     async with open_service(settings) as service:
-        with standard_output() as out:
-            for added, change in ((True, b"added"), (False, b"removed")):
-                total = 0
-                async for page in _difference(service, dataset, begin, end, added=added, keys=keys):
-                    total = page.total
-                    if keys:
-                        out.write(b"".join(_change(change, post) for post in page.items))
-                counts.append(total)
+        if keys:
+            async with lasting(service, operator(), "exportDifference", about, READ) as told:
+                counts = await _write_difference(service, dataset, begin, end, keys=True)
+                told.counts = {"posts": sum(counts)}
+        else:
+            # Counts alone are no export.
+            counts = await _write_difference(service, dataset, begin, end, keys=False)
     if len(counts) == 2:
         where = sys.stderr if keys else sys.stdout
         told = f"{dataset}:{begin} -> {dataset}:{end}: {counts[0]:,} added, {counts[1]:,} removed"
         print(told, file=where)
+
+
+async def _write_difference(service: Service, dataset: str, begin: int, end: int, *, keys: bool) -> list[int]:
+    """How many posts joined and left; fewer figures when the reader of the keys went away."""
+    counts: list[int] = []
+    with standard_output() as out:
+        for added, change in ((True, b"added"), (False, b"removed")):
+            total = 0
+            async for page in _difference(service, dataset, begin, end, added=added, keys=keys):
+                total = page.total
+                if keys:
+                    out.write(b"".join(_change(change, post) for post in page.items))
+            counts.append(total)
+    return counts
 
 
 def _change(change: bytes, post: str) -> bytes:
@@ -201,7 +219,8 @@ def run_export(
 async def _export(
     settings: Settings, ref: VersionRef, writer: KeyWriter, purpose: str, *, allow_ineligible: bool
 ) -> DatasetVersion:
-    async with open_service(settings) as service:
+    about = [Subject(SubjectKind.DATASET, ref.dataset), Subject(SubjectKind.DATASET_VERSION, str(ref))]
+    async with open_service(settings) as service, lasting(service, operator(), "exportDataset", about, READ) as told:
         version = await check_export(service, ref, purpose, allow_ineligible=allow_ineligible)
         with SortedKeys() as keys:
             async with aclosing(stream_members(service, ref)) as pages:
@@ -212,12 +231,13 @@ async def _export(
                 writer.write(chunk)
                 digest.update(chunk)
             writer.close()
-    if (digest.count, str(digest)) != (version.post_count, version.manifest_digest):
-        raise StateError(
-            f"the {digest.count:,} members of {ref} are not those of its seal ({version.post_count:,} posts,"
-            f" {version.manifest_digest}): do not train on them",
-            code="MANIFEST_DIFFERS",
-        )
+        told.counts, told.digest = {"posts": digest.count}, str(digest)
+        if (digest.count, str(digest)) != (version.post_count, version.manifest_digest):
+            raise StateError(
+                f"the {digest.count:,} members of {ref} are not those of its seal ({version.post_count:,} posts,"
+                f" {version.manifest_digest}): do not train on them",
+                code="MANIFEST_DIFFERS",
+            )
     return version
 
 

@@ -16,9 +16,11 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeElapsedColu
 from rich.progress import Progress as Bars
 
 from consentline.connection import open_service
+from consentline.domain.audit import Actor
 from consentline.domain.errors import InvalidInputError
 from consentline.record_files import STANDARD_INPUT, RecordFile
 from consentline.settings import Settings
+from consentline.usecases.audit import lasting, operator
 from consentline.usecases.ingest import IngestSummary, Progress, Rejection, ingest
 from consentline.usecases.service import Service
 
@@ -50,8 +52,9 @@ async def _load(settings: Settings, sources: Sequence[RecordFile], *, progress: 
     status = 0
     async with open_service(settings) as service:
         with stop.on_signals():
+            actor = operator()
             for source in sources:
-                summary = await _load_one(service, source, stop, progress=progress)
+                summary = await _load_one(service, actor, source, stop, progress=progress)
                 if summary.rejected or source.problem is not None:
                     status = REJECTED
                 if stop.asked:
@@ -62,10 +65,21 @@ async def _load(settings: Settings, sources: Sequence[RecordFile], *, progress: 
     return status
 
 
-async def _load_one(service: Service, source: RecordFile, stop: "_Stop", *, progress: bool) -> IngestSummary:
+async def _load_one(
+    service: Service, actor: Actor, source: RecordFile, stop: "_Stop", *, progress: bool
+) -> IngestSummary:
     began = time.monotonic()
     with _Rejects(source) as rejects, _shown(source, progress=progress) as show:
-        summary = await ingest(service, source.chunks(), on_reject=rejects.write, report=show, stop=lambda: stop.asked)
+        async with lasting(service, actor, "ingest") as told:
+
+            def report(done: Progress) -> None:
+                told.counts = done.counts()
+                if show is not None:
+                    show(done)
+
+            chunks = source.chunks()
+            summary = await ingest(service, chunks, on_reject=rejects.write, report=report, stop=lambda: stop.asked)
+            told.digest = source.digest
     seconds = max(time.monotonic() - began, 1e-6)
     lines = summary.accepted + summary.unchanged + summary.rejected
     name = "standard input" if source.name == STANDARD_INPUT else source.name

@@ -17,6 +17,7 @@ from consentline.domain.notices import NoticeCoverage
 from consentline.member_files import standard_output, whole_file
 from consentline.settings import Settings
 from consentline.usecases import notices
+from consentline.usecases.audit import operator
 
 PATIENCE_SECONDS = 2.0
 
@@ -82,21 +83,21 @@ async def _export(settings: Settings, policy: str, version: int, at: Instant | N
                 people = done
                 show(done)
 
-            async with aclosing(notices.campaign_lines(service, question, report)) as lines:
+            async with aclosing(notices.campaign_lines(service, question, operator(), report)) as lines:
                 async for each in lines:
                     file.write(each)
     return people
 
 
 @contextmanager
-def shown(doing: str) -> Generator[Callable[[int], None]]:
+def shown(doing: str, what: str = "people") -> Generator[Callable[[int], None]]:
     """How far it is, on standard error where that is a terminal, once it takes long."""
     console, began = Console(stderr=True), time.monotonic()
     with ExitStack() as stack:
         bars: Progress | None = None
         task = TaskID(0)
 
-        def show(people: int) -> None:
+        def show(count: int) -> None:
             nonlocal bars, task
             if not console.is_terminal or time.monotonic() - began < PATIENCE_SECONDS:
                 return
@@ -104,7 +105,7 @@ def shown(doing: str) -> Generator[Callable[[int], None]]:
                 columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
                 bars = stack.enter_context(Progress(*columns, console=console, transient=True))
                 task = bars.add_task(doing, total=None)
-            bars.update(task, description=f"{doing}: {people:,} people")
+            bars.update(task, description=f"{doing}: {count:,} {what}")
 
         yield show
 

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import csv
 import gzip
+import hashlib
 import importlib
 import io
 import os
@@ -45,8 +46,8 @@ _MAY_BE_UNKNOWN = ("jurisdiction", "adult_from")
 class RecordFile:
     """A file of records, or standard input, read as chunks of lines.
 
-    `size` is what the file has in bytes (None: nobody knows), `done` how much of it was read, both as stored.
-    `problem` says what kept the file from being read to its end.
+    `size` is what the file has in bytes (None: nobody knows), `done` how much of it was read, both as stored; `read` is
+    the SHA-256 of that, and `ended` whether it was all. `problem` says what kept the file from being read to its end.
     """
 
     def __init__(self, name: str, kind: str | None = None) -> None:
@@ -60,6 +61,8 @@ class RecordFile:
         self.done = 0
         self.problem: str | None = None
         self.stopped = False
+        self.ended = False
+        self.read = hashlib.sha256()
         self._kind = kind
         if kind is not None and kind not in KINDS:
             raise InvalidInputError(f"--kind is none of {', '.join(KINDS)}", code="UNKNOWN_KIND", path=("kind",))
@@ -67,6 +70,11 @@ class RecordFile:
             if not Path(name).is_file():
                 raise InvalidInputError(f"there is no file {name}", code="FILE_NOT_FOUND", path=("files",))
             self.size = Path(name).stat().st_size
+
+    @property
+    def digest(self) -> str | None:
+        """The SHA-256 of the file as stored, once it was read to its end; None when it was not."""
+        return f"sha256:{self.read.hexdigest()}" if self.ended and self.problem is None else None
 
     @property
     def rejects(self) -> Path:
@@ -93,6 +101,9 @@ class RecordFile:
         name = self.name.lower().removesuffix(".gz")
         try:
             if name.endswith(".parquet"):
+                with Path(self.name).open("rb") as file:
+                    self.read = hashlib.file_digest(file, "sha256")
+                    self.ended = True
                 yield from _parquet_rows(self.name, self._kind)
                 return
             with io.BufferedReader(_Stored(self), CHUNK) as stored:
@@ -121,6 +132,8 @@ class _Stored(io.RawIOBase):
                 data = os.read(self._number, len(buffer))
                 buffer[: len(data)] = data
                 self._source.done += len(data)
+                self._source.read.update(data)
+                self._source.ended = not data
                 return len(data)
         return 0
 

@@ -11,11 +11,11 @@ from tests.conftest import Api
 ENGINE = Engine(build_schema())
 
 
-def statements_of(api: Api, document: str) -> int:
+def statements_of(api: Api, document: str, role: Role = Role.ADMIN) -> int:
     """How many statements the operation sends once the upper graph is in memory."""
 
     async def ask() -> Answer:
-        context = Context(api.service, Principal(Role.ADMIN, "test"), Cursors("secret"), load_node)
+        context = Context(api.service, Principal(role, "test"), Cursors("secret"), load_node)
         return await ENGINE.run(Operation(document), context)
 
     api.run(api.service.lineage())

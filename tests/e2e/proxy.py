@@ -15,6 +15,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._up = True
+        self._cut_at: bytes | None = None
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -28,10 +29,15 @@ class Proxy:
                     each.shutdown(socket.SHUT_RDWR)
             self._open.clear()
 
+    def cut_at(self, text: bytes) -> None:
+        """Cut as soon as a connection sends this text, before it arrives."""
+        self._cut_at = text
+
     def mend(self) -> None:
         """Forward connections again."""
         with self._lock:
             self._up = True
+            self._cut_at = None
 
     def close(self) -> None:
         """Stop for good."""
@@ -56,6 +62,9 @@ class Proxy:
     def _forward(self, source: socket.socket, target: socket.socket) -> None:
         try:
             while data := source.recv(65536):
+                if self._cut_at is not None and self._cut_at in data:
+                    self.cut()
+                    return
                 target.sendall(data)
         except OSError:
             pass

@@ -6,6 +6,7 @@ tell whether what it costs grows with the graph.
 
 from typing import Any, LiteralString
 
+from tests.conftest import PSEUDONYMS
 from tests.integration.profiling import ProfilingGraph
 from tests.oracle import micros
 
@@ -139,6 +140,25 @@ CREATE (p)-[:DEPICTS {recorded_at: $t}]->(u)
 CREATE (p)-[:CHANGED]->(:PostChange {field: 'visibility', value: 'PRIVATE', valid_from: $t, recorded_at: $t})
 """
 
+# A tenth of the entries each for a token; every second one reads a record.
+AUDITED: LiteralString = """
+UNWIND range($begin, $end) AS i
+CREATE (e:AuditEntry {
+  uid: 'writer-' + i, at: $t + i, clock: $t + i, role: ['compliance', 'service', 'admin'][i % 3],
+  token_id: 'token' + i % 10, request_id: 'request' + i, operation: ['user', 'fileObjection', 'objections'][i % 3],
+  outcome: ['READ', 'ACCEPTED'][i % 2], subjects: ['digest' + i], subject_count: 1, counted: [], counts: [], seal: 'x'})
+FOREACH (term IN [e.operation, 'digest' + i] | CREATE (:AuditTerm {term: term, at: e.at, uid: e.uid}))
+"""
+
+# Entries about one person, as many in both graphs.
+AUDITED_SUBJECT: LiteralString = """
+UNWIND range(0, 49) AS i
+CREATE (e:AuditEntry {
+  uid: 'subject-' + i, at: $t + i, clock: $t + i, role: 'auditor', token_id: 'seldom', request_id: 'request',
+  operation: 'seldom', outcome: 'SELDOM', subjects: [$digest], subject_count: 1, counted: [], counts: [], seal: 'x'})
+FOREACH (term IN ['seldom', $digest] | CREATE (:AuditTerm {term: term, at: e.at, uid: e.uid}))
+"""
+
 SINGLE: LiteralString = """
 MATCH (u:User {key: $who})
 MATCH (s:Shard {key: 'big/9/' + $who + '0/0'})
@@ -247,6 +267,7 @@ async def load_small(graph: ProfilingGraph) -> None:
     await write(graph, OF_SUBJECT, who="settled", count=1, platforms=others)
     await write(graph, SETTLED, who="settled")
     await write(graph, REFUSALS)
+    await write(graph, AUDITED_SUBJECT, digest=PSEUDONYMS.of("User", "changed"))
     await settle(graph)
 
 
@@ -268,6 +289,7 @@ async def grow(graph: ProfilingGraph, begin: int, end: int) -> None:
         await write(graph, MEMBERSHIPS, dataset="side", spread=1, step=10, **arguments)
         await write(graph, CHANGES, begin=first, end=last)
         await write(graph, EVENTS, count=10_000)
+        await write(graph, AUDITED, begin=first, end=last)
 
 
 async def settle(graph: ProfilingGraph) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from consentline.domain.audit import READ, Actor, AuditFilter, Subject, SubjectKind
 from consentline.domain.datasets import Coverage, Selection, VersionRef
 from consentline.domain.flags import CauseKind, FlagResolution, FlagStatus
 from consentline.domain.instants import DAY
@@ -20,6 +21,7 @@ from consentline.domain.training import DerivationKind
 from consentline.domain.usage import Verdict
 from consentline.graph import evaluation
 from consentline.usecases import (
+    audit,
     builds,
     consent,
     counts,
@@ -125,12 +127,31 @@ async def ask(caller: Caller) -> None:
     await call("lineage(down from a post)", lineage.lineage, Kind.POST, f"{typical}:1", upstream=False, **bounds)
     await call("lineage(up from a feature)", lineage.lineage, Kind.FEATURE, "feature1", upstream=True, **bounds)
     await call("coverage", coverage_of_notices)
+    await read_audit(caller)
     await report(caller)
 
 
 async def coverage_of_notices(service: Service) -> None:
     """The coverage of a policy that governs."""
     await notices.coverage(service, await notices.ask(service, "policy", 1))
+
+
+async def read_audit(caller: Caller) -> None:
+    """Entries by everything that they are searched for, and by what seldom goes together with it."""
+    filters = {
+        "all": AuditFilter(),
+        "of a time": AuditFilter(since=T0 + 100, until=T0 + 200),
+        "of an operation": AuditFilter(operation="objections"),
+        "of a role": AuditFilter(role="service", outcome="READ"),
+        "of a token": AuditFilter(token_id="token7"),
+        "of an outcome": AuditFilter(outcome="ACCEPTED"),
+        "about somebody": AuditFilter(subject="changed"),
+        "about somebody, of more": AuditFilter("seldom", "auditor", "seldom", "SELDOM", "changed"),
+        "about nobody": AuditFilter(subject="nobody"),
+    }
+    for name, wanted in filters.items():
+        await caller.call(f"list_entries({name})", audit.list_entries, wanted, PAGE)
+    await caller.call("verify(audit)", audit.verify)
 
 
 async def report(caller: Caller) -> None:
@@ -152,6 +173,8 @@ async def report(caller: Caller) -> None:
 
 async def tell(caller: Caller) -> None:
     """Every write, each by or about what is there once for either size."""
+    about = [Subject(SubjectKind.USER, f"user{number}") for number in range(20)]
+    await caller.call("enter", audit.enter, Actor("auditor", "token", "request"), "user", READ, about)
     await object_to_use(caller)
     await erase(caller)
     await record_rules_and_people(caller)

@@ -103,6 +103,10 @@ class ProfilingGraph(Graph):
         """As `Graph.read`."""
         return await super().read(lambda tx: work(_ProfilingTx(tx, self._operation)))
 
+    async def write_once(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """As `Graph.write_once`."""
+        return await super().write_once(lambda tx: work(_ProfilingTx(tx, self._operation)))
+
     async def write(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         """As `Graph.write`."""
         return await super().write(lambda tx: work(_ProfilingTx(tx, self._operation)))

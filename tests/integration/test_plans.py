@@ -29,6 +29,7 @@ GROWING = frozenset({
     "Post", "PostChange", "CHANGED", "AUTHORED_BY", "DEPICTS", "Shard", "HAS_SHARD", "IN_SHARD",
     "Objection", "FILED_BY", "Erasure", "REQUESTED_BY", "Transition", "BECAME", "RetrainingFlag", "FLAGS", "CAUSED_BY",
     "Event", "TELLS_OF", "Delivery", "OF",
+    "AuditEntry", "AuditTerm",
 })
 # fmt: on
 """Labels and relationship types of which no statement may read all; the upper graph's own are loaded whole."""
@@ -86,6 +87,7 @@ GROWS_WITH = {
     "list_causes": "the causes that its total counts",
     "list_causes(OBJECTION)": "the causes that its total counts",
     "doctor": "the members, flags and objections, all of which it examines",
+    "verify(audit)": "the entries, all of which it looks at",
     "affected_post_count(flag)": "the causes whose posts it counts",
 }
 """What an operation's cost is proportional to, where that grows by its nature; every other one must cost the same."""

@@ -28,6 +28,7 @@ class Action(StrEnum):
     EXPORT_CAMPAIGNS = "export notice campaigns"
     READ_DELIVERIES = "read deliveries"
     MANAGE_WEBHOOKS = "manage webhooks"
+    READ_AUDIT = "read the audit"
 
 
 _ALLOWED: dict[Role, frozenset[Action]] = {
@@ -53,8 +54,9 @@ _ALLOWED: dict[Role, frozenset[Action]] = {
             Action.MANAGE_WEBHOOKS,
         }
     ),
-    Role.AUDITOR: frozenset({Action.READ_LINEAGE, Action.READ_PEOPLE, Action.READ_DELIVERIES}),
-    Role.ADMIN: frozenset(Action),
+    Role.AUDITOR: frozenset({Action.READ_LINEAGE, Action.READ_PEOPLE, Action.READ_DELIVERIES, Action.READ_AUDIT}),
+    # Who can change everything does not watch over what was changed.
+    Role.ADMIN: frozenset(Action) - {Action.READ_AUDIT},
 }
 
 

@@ -11,6 +11,7 @@
     │   └── ForbiddenError          this role may not
     ├── NotImplementedYetError      announced in the schema, not built yet
     ├── DatabaseUnavailableError    the graph cannot be reached now
+    ├── AuditUnavailableError       what is to be audited could not be
     ├── MigrationError              the graph's schema is not the one this code expects
     ├── SettingsError               a CONSENTLINE_* variable is wrong
     └── EmbeddedError               the loopback Neo4j cannot be fetched, started or stopped
@@ -97,6 +98,15 @@ class DatabaseUnavailableError(ConsentlineError):
     """The graph cannot be reached now; the same request may succeed later."""
 
     code = "DATABASE_UNAVAILABLE"
+
+
+class AuditUnavailableError(ConsentlineError):
+    """The audit entry cannot be written, so what it is about is not answered; the same request may succeed later."""
+
+    code = "AUDIT_UNAVAILABLE"
+
+    def __init__(self) -> None:
+        super().__init__("the audit entry cannot be written, so there is no answer")
 
 
 class MigrationError(ConsentlineError):

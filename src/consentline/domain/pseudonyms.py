@@ -6,10 +6,12 @@ the secret is destroyed.
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass, field
 
 PREFIX = "hmac-sha256:"
 """What every digest begins with; no natural key may (`domain/keys.py`)."""
+_DIGEST = re.compile(re.escape(PREFIX) + "[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +29,8 @@ class Pseudonyms:
         """32 bytes for one purpose, independent of every other's and of digests (HKDF-SHA-256, RFC 5869, no salt)."""
         extracted = hmac.new(bytes(32), self._secret, hashlib.sha256).digest()
         return hmac.new(extracted, f"{purpose}\x01".encode(), hashlib.sha256).digest()
+
+
+def is_digest(key: str) -> bool:
+    """Whether this is a digest already: what stands for an erased person's key."""
+    return _DIGEST.fullmatch(key) is not None

@@ -8,15 +8,18 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 import strawberry
 
 from consentline.domain.access import Action, Principal
+from consentline.domain.audit import Actor, Subject, SubjectKind
 from consentline.domain.datasets import DatasetVersion, VersionRef
+from consentline.domain.erasures import Erasure
 from consentline.domain.errors import RefusedError
 from consentline.domain.instants import Instant
 from consentline.domain.lineage import Lineage
 from consentline.domain.objections import Objection
 from consentline.domain.training import TrainingRun
+from consentline.gql.audit import Reads
 from consentline.gql.cursors import Cursors
 from consentline.gql.ids import NodeId
-from consentline.usecases import objections, people, posts
+from consentline.usecases import erasures, objections, people, posts
 from consentline.usecases.service import Service
 
 T = TypeVar("T")
@@ -84,7 +87,21 @@ class Context:
     load_node: NodeLoader
     request_id: str = ""
     sign_permit: PermitSigner | None = None
+    reads: Reads = field(default_factory=Reads)
     _read: _Remembered = field(default_factory=_Remembered)
+
+    @property
+    def actor(self) -> Actor:
+        """The bearer, as audit entries name them."""
+        return Actor(self.principal.role.value, self.principal.token_id, self.request_id)
+
+    async def enter_reads(self) -> None:
+        """Enter into the audit whose records the answer shows: before it leaves.
+
+        Raises:
+            AuditUnavailableError: it cannot be entered, and the answer must not leave.
+        """
+        await self.reads.enter(self.service, self.actor)
 
     def may(self, action: Action) -> bool:
         """Whether the bearer's role allows the action."""
@@ -111,7 +128,8 @@ class Context:
         return await self._read.get(("now",), self.service.now)
 
     async def user(self, key: str) -> people.User | None:
-        """A person as they stand."""
+        """A person as they stand; that there is none is told of somebody, too."""
+        self.reads.add([Subject(SubjectKind.USER, key)])
         return await self._read.get(("user", key), lambda: people.find_user(self.service, key))
 
     async def post(self, key: str) -> posts.Post | None:
@@ -119,8 +137,14 @@ class Context:
         return await self._read.get(("post", key), lambda: posts.find_post(self.service, key))
 
     async def objection(self, key: str) -> Objection | None:
-        """An objection as it stands."""
+        """An objection as it stands; that there is none is told, too."""
+        self.reads.add([Subject(SubjectKind.OBJECTION, key)])
         return await self._read.get(("objection", key), lambda: objections.find_objection(self.service, key))
+
+    async def erasure(self, key: str) -> Erasure | None:
+        """An erasure as it stands; that there is none is told, too."""
+        self.reads.add([Subject(SubjectKind.ERASURE, key)])
+        return await self._read.get(("erasure", key), lambda: erasures.find_erasure(self.service, key))
 
     async def read_posts(self, keys: Iterable[str]) -> None:
         """Read many posts in one statement, for `post` to answer from."""

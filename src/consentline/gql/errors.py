@@ -70,6 +70,11 @@ def field_error(error: GraphQLError, request_id: str) -> FormattedError:
     return internal_error(cause or error, request_id, error)
 
 
+def plain_error(error: ConsentlineError) -> FormattedError:
+    """What keeps the whole answer back."""
+    return _formatted(error.message, error.code, None)
+
+
 def internal_error(cause: BaseException, request_id: str, error: GraphQLError | None = None) -> FormattedError:
     """A fault of ours: the trace goes to the log, a request id to the client."""
     field = ".".join(str(part) for part in (error.path if error else None) or ())

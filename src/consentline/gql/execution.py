@@ -27,9 +27,17 @@ from graphql import (
     validate,
 )
 
+from consentline.domain.errors import AuditUnavailableError
 from consentline.gql.context import Context
 from consentline.gql.cost import Reckoning
-from consentline.gql.errors import FormattedError, field_error, request_error, syntax_error, validation_error
+from consentline.gql.errors import (
+    FormattedError,
+    field_error,
+    plain_error,
+    request_error,
+    syntax_error,
+    validation_error,
+)
 from consentline.gql.limits import Limits, limit_rule
 from consentline.gql.schema import ApiSchema
 
@@ -112,6 +120,11 @@ class Engine:
         if admit is not None:
             admit(cost or 0)
         result = await self._execute(document.node, node, operation, context)
+        try:
+            await context.enter_reads()
+        except AuditUnavailableError as error:
+            # Nothing of the answer leaves.
+            return Answer(errors=[plain_error(error)], cost=cost)
         if result.data is None and result.errors and all(error.path is None for error in result.errors):
             return Answer(errors=[request_error(each, operation.variables) for each in result.errors], ran=False)
         return Answer(result.data, [field_error(each, context.request_id) for each in result.errors or ()], cost=cost)

@@ -1,6 +1,7 @@
 """Finding anything by its id: the one place that knows every type that implements `Node`."""
 
 from consentline.domain.access import Action
+from consentline.domain.audit import Subject, SubjectKind
 from consentline.domain.datasets import VersionRef
 from consentline.domain.lineage import feature_node, model_node, run_node, version_node
 from consentline.gql.context import Context
@@ -11,7 +12,7 @@ from consentline.gql.types.lineage import Dataset, flag_view, upper_node
 from consentline.gql.types.node import Node
 from consentline.gql.types.people import Objection, Post, User
 from consentline.gql.types.webhooks import Webhook, delivery_view
-from consentline.usecases import erasures, flags, webhooks
+from consentline.usecases import flags, webhooks
 
 _NEEDED = {
     NodeKind.USER: Action.READ_PEOPLE,
@@ -29,7 +30,10 @@ async def load_node(context: Context, node: NodeId) -> Node | None:
     Raises:
         ForbiddenError: the role may not see nodes of the kind, recorded or not.
     """
-    context.require(_NEEDED.get(node.kind, Action.READ_LINEAGE))
+    action = _NEEDED.get(node.kind, Action.READ_LINEAGE)
+    if not context.may(action):
+        context.reads.refuse([Subject(SubjectKind(node.kind.value), node.key)])
+    context.require(action)
     match node.kind:
         case NodeKind.USER:
             return None if await context.user(node.key) is None else User(key=node.key)
@@ -40,7 +44,7 @@ async def load_node(context: Context, node: NodeId) -> Node | None:
             objection = await context.objection(node.key)
             return None if objection is None else Objection(value=objection)
         case NodeKind.ERASURE:
-            erasure = await erasures.find_erasure(context.service, node.key)
+            erasure = await context.erasure(node.key)
             return None if erasure is None else Erasure(value=erasure)
         case NodeKind.RETRAINING_FLAG:
             flag = await flags.find_flag(context.service, node.key)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import strawberry
 
 from consentline.domain.access import Action
+from consentline.domain.audit import AuditFilter, possible_subjects
 from consentline.domain.datasets import VersionRef
 from consentline.domain.errors import ConsentlineError, InvalidInputError, NotFoundError
 from consentline.domain.flags import FlagStatus
@@ -19,6 +20,7 @@ from consentline.gql.deliveries import DeliveryQueries
 from consentline.gql.enums import LineageDirection
 from consentline.gql.ids import NodeId, NodeKind, decode_id
 from consentline.gql.scalars import DateTime
+from consentline.gql.types.audit import AuditEntryConnection
 from consentline.gql.types.differences import DatasetVersionDiff
 from consentline.gql.types.eligibility import Eligibility
 from consentline.gql.types.erasures import Erasure
@@ -35,11 +37,11 @@ from consentline.gql.types.lineage import (
 )
 from consentline.gql.types.node import Node
 from consentline.gql.types.notices import NoticeCoverage
-from consentline.gql.types.paging import Connection, connect
+from consentline.gql.types.paging import Connection, connect, listing_of
 from consentline.gql.types.people import Objection, Post, User
 from consentline.gql.types.reports import ObjectionFigures, RecordedRefusal, TrainingFigures
 from consentline.gql.types.usage import LineageGraph, PostUsage, UserUsage
-from consentline.usecases import erasures as erasure_cases
+from consentline.usecases import audit as audit_cases
 from consentline.usecases import lineage as lineage_cases
 from consentline.usecases import notices as notice_cases
 from consentline.usecases import objections as objection_cases
@@ -50,6 +52,7 @@ from consentline.usecases import usage as usage_cases
 from consentline.usecases.service import known_or_now
 
 _MOST_IDS = 100
+_AUDIT = needs(Action.READ_AUDIT)
 _LINEAGE = needs(Action.READ_LINEAGE)
 _PEOPLE = needs(Action.READ_PEOPLE)
 
@@ -80,6 +83,21 @@ _Order = Annotated[
 _FlagStatus = Annotated[FlagStatus | None, strawberry.argument(description="Only of this status. Left out: all.")]
 _Policy = Annotated[str, strawberry.argument(description="The policy's key.")]
 _PolicyVersion = Annotated[int, strawberry.argument(description="The version within the key.")]
+_Operation = Annotated[
+    str | None, strawberry.argument(description="Only of this mutation, root field or command. Left out: all.")
+]
+_Role = Annotated[str | None, strawberry.argument(description='Only of this role; "operator" at a shell.')]
+_TokenId = Annotated[str | None, strawberry.argument(description="Only by the token of this id.")]
+_Subject = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Only about what has this natural key: a person's, a post's, an objection's, a run's, … It is"
+        " digested before the search, and stands nowhere."
+    ),
+]
+_EntryOutcome = Annotated[str | None, strawberry.argument(description="Only with this outcome: ACCEPTED, FORBIDDEN, …")]
+_Since = Annotated[DateTime | None, strawberry.argument(name="from", description="Written then or later.")]
+_Until = Annotated[DateTime | None, strawberry.argument(name="to", description="Written before then.")]
 _Model = Annotated[str | None, strawberry.argument(description="Only of this model version. Left out: of all.")]
 
 
@@ -153,13 +171,13 @@ class Query(DeliveryQueries):
     @strawberry.field(description="An objection; null when it is not recorded.", metadata=_PEOPLE)
     async def objection(self, info: Info, key: _Key) -> Objection | None:
         """An objection by its key."""
-        objection = await objection_cases.find_objection(info.context.service, key)
+        objection = await info.context.objection(key)
         return None if objection is None else Objection(value=objection)
 
     @strawberry.field(description="An erasure; null when it is not recorded.", metadata=_PEOPLE)
     async def erasure(self, info: Info, key: _Key) -> Erasure | None:
         """An erasure by its key."""
-        erasure = await erasure_cases.find_erasure(info.context.service, key)
+        erasure = await info.context.erasure(key)
         return None if erasure is None else Erasure(value=erasure)
 
     @strawberry.field(
@@ -288,6 +306,32 @@ class Query(DeliveryQueries):
         request = context.cursors.request(listing, first, after)
         page = await report_cases.list_refusals(context.service, Period(from_, to), request)
         return connect(context.cursors, listing, page, lambda refusal: RecordedRefusal(value=refusal))
+
+    @strawberry.field(
+        description="The audit, the newest entry first: who changed what, and who saw whose record. For auditors only;"
+        " asking is entered, too.",
+        metadata=_AUDIT,
+    )
+    async def audit_entries(
+        self,
+        info: Info,
+        operation: _Operation = None,
+        role: _Role = None,
+        token_id: _TokenId = None,
+        subject: _Subject = None,
+        outcome: _EntryOutcome = None,
+        since: _Since = None,
+        until: _Until = None,
+        first: First = 50,
+        after: After = None,
+    ) -> AuditEntryConnection:
+        """A page of entries."""
+        context, wanted = info.context, AuditFilter(operation, role, token_id, outcome, subject, since, until)
+        listing = listing_of("auditEntries", *("" if each is None else f"={each}" for each in wanted.given()))
+        request = context.cursors.request(listing, first, after)
+        context.reads.consult(() if subject is None else possible_subjects(subject))
+        page = await audit_cases.list_entries(context.service, wanted, request)
+        return AuditEntryConnection(context=context, listing=listing, page=page)
 
 
 def _decoded(text: str) -> NodeId | ConsentlineError:

@@ -11,10 +11,13 @@ from graphql import (
     GraphQLError,
     GraphQLField,
     GraphQLInputObjectType,
+    GraphQLNamedType,
     GraphQLObjectType,
     GraphQLResolveInfo,
     GraphQLSchema,
     Undefined,
+    get_named_type,
+    is_abstract_type,
     print_schema,
 )
 from strawberry.schema.config import StrawberryConfig
@@ -24,6 +27,7 @@ from strawberry.types.fields.resolver import StrawberryResolver
 
 from consentline.gql import enums
 from consentline.gql.access import action_of, guarded
+from consentline.gql.audit import audited_mutation, audited_query, noting
 from consentline.gql.mutations import Mutation
 from consentline.gql.queries import Query
 from consentline.gql.scalars import DATE_TIME, DateTime
@@ -57,9 +61,10 @@ class ApiSchema(strawberry.Schema):
                 for field in type_.fields.values():
                     _leave_out_null_defaults(field.args.values())
                     field.resolve = _direct(field) or field.resolve
+        _note_people(self.core)
         for root in (self.core.query_type, self.core.mutation_type, self.core.subscription_type):
             for name, field in root.fields.items() if root else ():
-                _guard(f"{root}.{name}", field)
+                _guard(self.core, f"{root}.{name}", name, field)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Log that there were errors, never what they hold: strawberry would log the values of variables."""
@@ -107,11 +112,32 @@ def _direct(field: GraphQLField) -> Callable[..., Any] | None:
     return resolve
 
 
-def _guard(name: str, field: GraphQLField) -> None:
+def people_types(core: GraphQLSchema) -> frozenset[str]:
+    """The names of the types whose views are records of people: those with `whose_record`."""
+    return frozenset(name for name, type_ in core.type_map.items() if hasattr(_origin(type_), "whose_record"))
+
+
+def _origin(type_: GraphQLNamedType) -> type | None:
+    definition = type_.extensions.get("strawberry-definition")
+    return getattr(definition, "origin", None)
+
+
+def _note_people(core: GraphQLSchema) -> None:
+    """Have every field note whom it shows, also those that may answer with anything."""
+    people = people_types(core)
+    for type_ in core.type_map.values():
+        for field in type_.fields.values() if isinstance(type_, GraphQLObjectType) else ():
+            named = cast("GraphQLNamedType", get_named_type(field.type))
+            if field.resolve is not None and (named.name in people or is_abstract_type(named)):
+                field.resolve = noting(field.resolve)
+
+
+def _guard(core: GraphQLSchema, path: str, name: str, field: GraphQLField) -> None:
     action = action_of(field)
     if action is None:
-        raise TypeError(f"{name} declares no action: whoever may ask it must be said")
+        raise TypeError(f"{path} declares no action: whoever may ask it must be said")
     if field.subscribe is not None:
         field.subscribe = guarded(field.subscribe, action)
     elif field.resolve is not None:
-        field.resolve = guarded(field.resolve, action)
+        is_change = core.mutation_type is not None and core.mutation_type.fields.get(name) is field
+        field.resolve = (audited_mutation if is_change else audited_query)(field.resolve, action, name)

@@ -114,6 +114,17 @@ class Graph:
             async with self._session("WRITE") as session:
                 return await session.execute_write(in_transaction)
 
+    async def write_once(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Run `work`, whose one statement is a write transaction of its own: one round trip, and not repeated.
+
+        Raises:
+            DatabaseUnavailableError: the server cannot be reached, or the statement ran out of time. Where only the
+                answer to the commit was lost, it is committed all the same.
+        """
+        with _mapped_errors():
+            async with self._session("WRITE") as session:
+                return await work(Tx(session, self._timeout, self._count))
+
     async def run_schema(self, statement: LiteralString) -> None:
         """Run one idempotent schema statement in a transaction of its own.
 

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from consentline.domain import builds as domain
+from consentline.domain.audit import ACCEPTED
 from consentline.domain.datasets import DatasetVersion, manifest_digest
 from consentline.domain.eligibility import Reason
 from consentline.domain.errors import StateError
@@ -181,9 +182,14 @@ async def _try_to_seal(at_work: Build, manifest: _Manifest, *, drop_the_last: bo
         return (await service.lineages.at(await upper.mark_changed(tx), tx)).versions[ref]
 
     try:
-        return await in_members_transaction(service, ref.dataset, (), work)
+        return await in_members_transaction(service, ref.dataset, (), work, outcome=_outcome)
     except _DueMeanwhileError:
         return _Unsettled(exact=False)
+
+
+def _outcome(found: DatasetVersion | _Unsettled) -> str | None:
+    """What the audit says of an attempt: the build is done once the version is sealed."""
+    return ACCEPTED if isinstance(found, DatasetVersion) else None
 
 
 async def _drop_the_last(tx: Tx, at_work: Build, locked: Locked, count: int) -> dict[str, list[Reason]]:

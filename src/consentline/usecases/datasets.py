@@ -19,6 +19,7 @@ from consentline.domain.paging import Page, PageRequest
 from consentline.graph import counts, differences, members, upper
 from consentline.graph import datasets as graph_datasets
 from consentline.graph.session import Tx
+from consentline.usecases.audit import accepted, decide
 from consentline.usecases.membership import Locked, drop, in_members_transaction, take
 from consentline.usecases.service import Service
 
@@ -116,7 +117,7 @@ async def register_version(service: Service, command: RegisterVersion) -> Datase
             await _begin_building(tx, service, locked, ref, command.based_on)
         return (await service.lineages.at(await upper.mark_changed(tx), tx)).versions[ref]
 
-    return await in_members_transaction(service, command.dataset, command.posts or (), work)
+    return await in_members_transaction(service, command.dataset, command.posts or (), work, outcome=accepted)
 
 
 async def withdraw_version(service: Service, ref: VersionRef, reason: str) -> DatasetVersion:
@@ -140,7 +141,7 @@ async def withdraw_version(service: Service, ref: VersionRef, reason: str) -> Da
         await graph_datasets.withdraw(tx, ref, reason=reason, withdrawn_at=await upper.recording_time(tx))
         return (await service.lineages.at(await upper.mark_changed(tx), tx)).versions[ref]
 
-    return await service.graph.write(work)
+    return await decide(service, work)
 
 
 async def contains(service: Service, version: DatasetVersion, post: str) -> bool | None:

@@ -15,6 +15,7 @@ from consentline.graph import erasures, objections, posts, upper
 from consentline.graph.facts import lock_people
 from consentline.graph.session import Tx
 from consentline.usecases import counts, events, violations
+from consentline.usecases.audit import decide
 from consentline.usecases.counts import Restriction
 from consentline.usecases.service import Service
 
@@ -82,7 +83,7 @@ async def request_erasure(service: Service, command: RequestErasure, *, by: str 
         await violations.end(tx, service, lineage, uses, now, [command.user], scoped)
         return erasure
 
-    return await service.graph.write(work)
+    return await decide(service, work)
 
 
 async def find_erasure(service: Service, key: str) -> Erasure | None:

@@ -27,6 +27,7 @@ from consentline.usecases.affected import (
     offences_by_violation,
     violations_of,
 )
+from consentline.usecases.audit import decide
 from consentline.usecases.causes import reconcile_everyone, reconcile_people
 from consentline.usecases.service import Service
 
@@ -79,7 +80,7 @@ async def acknowledge(service: Service, uid: str) -> RetrainingFlag:
         await flags.acknowledge(tx, uid, now)
         return await _changed(tx, EventKind.FLAG_ACKNOWLEDGED, uid, now)
 
-    return await service.graph.write(work)
+    return await decide(service, work)
 
 
 async def schedule(service: Service, uid: str, planned_for: Instant) -> RetrainingFlag:
@@ -98,7 +99,7 @@ async def schedule(service: Service, uid: str, planned_for: Instant) -> Retraini
         await flags.schedule(tx, uid, planned_for)
         return await _changed(tx, EventKind.FLAG_SCHEDULED, uid, now)
 
-    return await service.graph.write(work)
+    return await decide(service, work)
 
 
 async def resolve(
@@ -144,7 +145,7 @@ async def resolve(
             await upper.mark_changed(tx)
         return await _changed(tx, EventKind.FLAG_RESOLVED, uid, now)
 
-    return await service.graph.write(work)
+    return await decide(service, work)
 
 
 async def _take(tx: Tx, service: Service, uid: str) -> tuple[Lineage, RetrainingFlag]:

@@ -10,6 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from consentline.domain import gate
+from consentline.domain.audit import ACCEPTED
 from consentline.domain.codes import check_purpose
 from consentline.domain.datasets import VersionRef, VersionStatus
 from consentline.domain.errors import ConflictError, InvalidInputError, NotFoundError, StateError
@@ -20,6 +21,7 @@ from consentline.domain.training import RunStatus, TrainingRun
 from consentline.graph import refusals, runs, training, upper
 from consentline.graph.session import Tx
 from consentline.usecases import counts, evaluation, violations
+from consentline.usecases.audit import decide
 from consentline.usecases.counts import Standing
 from consentline.usecases.datasets import get_version
 from consentline.usecases.runs import CompleteTraining, cancel, changed_run, complete, fail, get_run
@@ -85,7 +87,7 @@ async def authorize(service: Service, command: AuthorizeTraining) -> Authorizati
         if settled is not None:
             return settled
         found = await _examine(service, lineage, command)
-        decision = await service.graph.write(lambda tx, found=found: _decide(tx, service, command, found))
+        decision = await decide(service, lambda tx, found=found: _decide(tx, service, command, found), _outcome)
         if decision is None:
             continue
         if decision.flagged_bases:
@@ -183,6 +185,15 @@ async def _decide(
     return await _answer(tx, service, lineage, command, against, flagged & set(command.started_from), now)
 
 
+def _outcome(decision: _Decision | None) -> str | None:
+    """What the audit says of a decision; nothing while the members have to be examined anew."""
+    if decision is None:
+        return None
+    if decision.flagged_bases:
+        return "BASE_FLAGGED"
+    return "TRAINING_REFUSED" if decision.answer.refusals else ACCEPTED
+
+
 async def _answer(
     tx: Tx,
     service: Service,
@@ -246,7 +257,7 @@ async def start(service: Service, run: str, started_at: Instant | None) -> Train
         return lineage.runs[run]
 
     try:
-        started = await service.graph.write(work)
+        started = await decide(service, work)
     except StartRefusedError as error:
         await _record_refused(service, run, error)
         raise

@@ -39,6 +39,10 @@ class Progress:
     unchanged: int
     rejected: int
 
+    def counts(self) -> dict[str, int]:
+        """What became of the lines, by name."""
+        return {"accepted": self.accepted, "unchanged": self.unchanged, "rejected": self.rejected}
+
 
 async def ingest(
     service: Service,

@@ -14,6 +14,7 @@ from consentline.graph import counts, facts, members, upper
 from consentline.graph.facts import RacedError
 from consentline.graph.members import DatasetGuard
 from consentline.graph.session import Tx
+from consentline.usecases.audit import decide
 from consentline.usecases.counts import judge
 from consentline.usecases.service import Service
 
@@ -42,11 +43,13 @@ async def in_members_transaction(
     check: Callable[[Lineage], None] = _allow,
     *,
     create: bool = True,
+    outcome: Callable[[T], str | None] | None = None,
 ) -> T:
     """Run `work` in one transaction that holds every lock under which the posts may join or leave.
 
     `check` is asked under the upper graph's guard, before the dataset or a post is created; what it raises ends it.
-    Unrecorded posts are created (known by key only) unless they can only leave.
+    Unrecorded posts are created (known by key only) unless they can only leave. With an `outcome` it is the transaction
+    that decides, see `decide`.
 
     Raises:
         DatabaseUnavailableError: other writers kept changing who is tied to the posts; nothing was written.
@@ -58,6 +61,8 @@ async def in_members_transaction(
 
     for _ in range(_MOST_REPETITIONS):
         try:
+            if outcome is not None:
+                return await decide(service, in_transaction, outcome)
             return await service.graph.write(in_transaction)
         except RacedError:
             continue

@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 import msgspec
 
+from consentline.domain.audit import READ, Actor, Subject, SubjectKind
 from consentline.domain.instants import ALWAYS, Instant
 from consentline.domain.notices import (
     NoticeCoverage,
@@ -21,6 +22,7 @@ from consentline.domain.people import PersonFacts
 from consentline.graph import notices, upper
 from consentline.graph.notices import PlacedPage
 from consentline.graph.session import Tx
+from consentline.usecases.audit import lasting
 from consentline.usecases.service import Service, known_or_now
 
 PAGE = 2_000
@@ -68,21 +70,28 @@ async def to_be_served(service: Service, question: NoticeQuestion) -> AsyncGener
 
 
 async def campaign_lines(
-    service: Service, question: NoticeQuestion, report: Callable[[int], None] | None = None
+    service: Service, question: NoticeQuestion, actor: Actor, report: Callable[[int], None] | None = None
 ) -> AsyncGenerator[bytes]:
     """The campaign as NDJSON: a line `{"user":KEY}` a person, and a last one by which a whole stream is known.
 
-    `report` is told how many people were listed so far.
+    It is entered into the audit before its first line and before its last. `report` is told how many people were listed
+    so far.
+
+    Raises:
+        AuditUnavailableError: it cannot be entered.
     """
     encode = msgspec.json.Encoder().encode
     people = 0
-    async with aclosing(to_be_served(service, question)) as pages:
-        async for page in pages:
-            people += len(page)
-            if report is not None:
-                report(people)
-            if page:
-                yield b"".join(b'{"user":%b}\n' % encode(user) for user in page)
+    about = [Subject(SubjectKind.POLICY, question.policy.key)]
+    async with lasting(service, actor, "exportCampaign", about, READ) as told:
+        async with aclosing(to_be_served(service, question)) as pages:
+            async for page in pages:
+                people += len(page)
+                if report is not None:
+                    report(people)
+                if page:
+                    yield b"".join(b'{"user":%b}\n' % encode(user) for user in page)
+        told.counts = {"people": people}
     yield b'{"end":true,"people":%d}\n' % people
 
 

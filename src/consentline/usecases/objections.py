@@ -30,6 +30,7 @@ from consentline.graph import objection_lists, objections, posts, upper
 from consentline.graph.facts import lock_people
 from consentline.graph.session import Tx
 from consentline.usecases import counts, events, violations
+from consentline.usecases.audit import decide
 from consentline.usecases.counts import Restriction
 from consentline.usecases.flags import reconcile_people
 from consentline.usecases.rejudging import of_people
@@ -113,7 +114,7 @@ async def file_objection(service: Service, command: FileObjection, *, by: str = 
         await violations.end(tx, service, lineage, uses, now, [command.user], scoped)
         return objection, True
 
-    return await service.graph.write(work)
+    return await decide(service, work)
 
 
 async def decide_objection(
@@ -158,7 +159,7 @@ async def decide_objection(
         await rejudging.end(tx, service, now, [objection.user])
         return changed
 
-    return await service.graph.write(work)
+    return await decide(service, work)
 
 
 async def extend_objection(service: Service, key: str, reason: str, *, by: str = Role.SERVICE) -> Objection:
@@ -182,7 +183,7 @@ async def extend_objection(service: Service, key: str, reason: str, *, by: str =
         await reconcile_people(tx, service, [objection.user], now)
         return changed
 
-    return await service.graph.write(work)
+    return await decide(service, work)
 
 
 async def withdraw_objection(service: Service, key: str, *, by: str = Role.SERVICE) -> Objection:
@@ -202,7 +203,7 @@ async def withdraw_objection(service: Service, key: str, *, by: str = Role.SERVI
         await rejudging.end(tx, service, now, [objection.user])
         return changed
 
-    return await service.graph.write(work)
+    return await decide(service, work)
 
 
 async def find_objection(service: Service, key: str) -> Objection | None:

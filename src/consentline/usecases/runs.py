@@ -10,6 +10,7 @@ from consentline.domain.sharding import ShardedTraining, check_sharding
 from consentline.domain.training import RunStatus, TrainingRun, model_version_key
 from consentline.graph import runs, training, upper
 from consentline.graph.session import Tx
+from consentline.usecases.audit import decide
 from consentline.usecases.service import Service
 from consentline.usecases.sharding import put_sharding
 from consentline.usecases.training import reconcile_above
@@ -64,7 +65,7 @@ async def complete(service: Service, command: CompleteTraining) -> TrainingRun:
         await reconcile_above(tx, service, lineage, produced, now)
         return lineage.runs[run.key]
 
-    return await service.graph.write(work)
+    return await decide(service, work)
 
 
 async def fail(service: Service, run: str, ended_at: Instant | None, reason: str) -> TrainingRun:
@@ -89,7 +90,7 @@ async def fail(service: Service, run: str, ended_at: Instant | None, reason: str
         await runs.fail(tx, run, ended_at=check_end(running, ended_at, now), reason=reason)
         return await changed_run(tx, service, run)
 
-    return await service.graph.write(work)
+    return await decide(service, work)
 
 
 async def cancel(service: Service, run: str) -> TrainingRun:
@@ -109,7 +110,7 @@ async def cancel(service: Service, run: str) -> TrainingRun:
         await runs.cancel(tx, run)
         return await changed_run(tx, service, run)
 
-    return await service.graph.write(work)
+    return await decide(service, work)
 
 
 async def record_sharding(service: Service, run: str, training: ShardedTraining) -> TrainingRun:
@@ -131,7 +132,7 @@ async def record_sharding(service: Service, run: str, training: ShardedTraining)
         return found
 
     check_sharding(training)
-    return await service.graph.write(work)
+    return await decide(service, work)
 
 
 async def changed_run(tx: Tx, service: Service, run: str) -> TrainingRun:

@@ -1,6 +1,8 @@
 """What every use case works with, composed once by `app.py`."""
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
+from itertools import count
 
 from consentline.domain.errors import InvalidInputError
 from consentline.domain.instants import Instant
@@ -11,13 +13,25 @@ from consentline.graph.session import Graph
 from consentline.graph.upper import LineageCache
 
 
+class Ledger:
+    """Names the audit entries of one process: its own name and a number, so that one that is missing leaves a gap."""
+
+    def __init__(self) -> None:
+        self._name = secrets.token_hex(8)
+        self._numbers = count(1)
+
+    def next_uid(self) -> str:
+        """The uid of the next entry."""
+        return f"{self._name}-{next(self._numbers):010}"
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """The graph, the upper graph as last read, and the settings that rules depend on.
 
     `pseudonyms` digests the keys of people for what must not name them; `establishment` is the controller's
     jurisdiction for working days; `shard_size` bounds a shard in posts; `private_webhooks` allows webhooks in
-    private networks and by plain HTTP.
+    private networks and by plain HTTP; `ledger` numbers what is audited.
     """
 
     graph: Graph
@@ -26,6 +40,7 @@ class Service:
     establishment: str | None = None
     shard_size: int = 1000
     private_webhooks: bool = False
+    ledger: Ledger = field(default_factory=Ledger)
 
     async def lineage(self) -> Lineage:
         """The upper graph as it stands; one statement when it has not changed."""

@@ -21,6 +21,7 @@ from consentline.domain.training import (
 from consentline.graph import training, upper
 from consentline.graph.objections import live_objectors
 from consentline.graph.session import Tx
+from consentline.usecases.audit import decide
 from consentline.usecases.causes import reconcile
 from consentline.usecases.datasets import get_version
 from consentline.usecases.service import Service
@@ -119,7 +120,7 @@ async def record_training(service: Service, command: RecordTraining) -> Training
             await reconcile_above(tx, service, lineage, produced, now)
         return lineage.runs[command.run]
 
-    recorded = await service.graph.write(work)
+    recorded = await decide(service, work)
     await judge_runs(service, [recorded.key])
     return recorded
 
@@ -174,7 +175,7 @@ async def derive_model(service: Service, command: DeriveModel) -> ModelVersion:
         await reconcile_above(tx, service, lineage, command.key, now)
         return lineage.models[command.key]
 
-    return await service.graph.write(work)
+    return await decide(service, work)
 
 
 async def serve_feature(service: Service, feature: str, model_version: str, since: Instant | None) -> ModelVersion:
@@ -202,7 +203,7 @@ async def serve_feature(service: Service, feature: str, model_version: str, sinc
             lineage = await service.lineages.at(await upper.mark_changed(tx), tx)
         return lineage.models[model_version]
 
-    return await service.graph.write(work)
+    return await decide(service, work)
 
 
 def _check_run(lineage: Lineage, command: RecordTraining) -> None:

@@ -19,6 +19,7 @@ from consentline.domain.webhooks import (
 )
 from consentline.graph import deliveries, delivery_lists, upper, webhooks
 from consentline.graph.session import Tx
+from consentline.usecases.audit import decide
 from consentline.usecases.service import Service
 
 _CLOSED_AT_ONCE = 1000
@@ -69,18 +70,17 @@ async def register(service: Service, command: RegisterWebhook) -> tuple[Webhook,
             position=0,
             key_check=key_check(service.pseudonyms, uid),
         )
-        return await webhooks.register(tx, wanted)
+        webhook = await webhooks.register(tx, wanted)
+        if webhook.uid != uid and not (command.same_as(webhook) and webhook.status is WebhookStatus.ACTIVE):
+            raise ConflictError(
+                "a webhook of this key is recorded with other content, or is disabled",
+                code="WEBHOOK_CONFLICT",
+                path=("key",),
+            )
+        return webhook
 
-    webhook = await service.graph.write(work)
-    if webhook.uid == uid:
-        return webhook, signing_secret(service.pseudonyms, uid)
-    if not command.same_as(webhook) or webhook.status is not WebhookStatus.ACTIVE:
-        raise ConflictError(
-            "a webhook of this key is recorded with other content, or is disabled",
-            code="WEBHOOK_CONFLICT",
-            path=("key",),
-        )
-    return webhook, None
+    webhook = await decide(service, work)
+    return webhook, signing_secret(service.pseudonyms, uid) if webhook.uid == uid else None
 
 
 async def disable(service: Service, key: str) -> Webhook:
@@ -98,7 +98,7 @@ async def disable(service: Service, key: str) -> Webhook:
             await webhooks.end(tx, webhook.uid, WebhookStatus.DISABLED, await upper.recording_time(tx))
         return webhook
 
-    webhook = await service.graph.write(work)
+    webhook = await decide(service, work)
     await close(service, webhook, DeliveryStatus.DROPPED, "WEBHOOK_DISABLED")
     return _get(await find(service, key))
 
@@ -177,7 +177,7 @@ async def replay(service: Service, delivery: str) -> Delivery:
         await deliveries.replay(tx, delivery, await upper.recording_time(tx))
         return await delivery_lists.find(tx, delivery) or found
 
-    return await service.graph.write(work)
+    return await decide(service, work)
 
 
 def _get(webhook: Webhook | None) -> Webhook:

@@ -4,8 +4,10 @@ import secrets
 from datetime import UTC, datetime, timedelta
 
 import jwt
+from starlette.requests import Request
 
 from consentline.domain.access import Principal, Role
+from consentline.domain.audit import Actor
 from consentline.domain.errors import UnauthenticatedError
 
 _ALGORITHM = "HS256"
@@ -25,6 +27,11 @@ def issue_token(secret: str, role: Role, lifetime: timedelta) -> str:
         "role": role.value,
     }
     return jwt.encode(claims, secret, algorithm=_ALGORITHM)
+
+
+def actor_of(request: Request, principal: Principal) -> Actor:
+    """The bearer, as the audit entries of the request name them."""
+    return Actor(principal.role.value, principal.token_id, request.state.request_id)
 
 
 def authenticate(header: str | None, secret: str) -> Principal:

@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from consentline.domain.access import Action
-from consentline.domain.errors import ConsentlineError, InvalidInputError
+from consentline.domain.errors import ConsentlineError, ForbiddenError, InvalidInputError
 from consentline.domain.instants import Instant, parse_instant
-from consentline.usecases import notices
+from consentline.usecases import audit, notices
 from consentline.usecases.service import Service
-from consentline.web.auth import authenticate
+from consentline.web.auth import actor_of, authenticate
 from consentline.web.bodies import read_body
 from consentline.web.graphql import check_content_type
 from consentline.web.ingest import NDJSON
@@ -37,15 +37,19 @@ class CampaignEndpoint:
         """A line `{"user": …}` a person, then `{"end": true, "people": …}`; read from the graph as the client takes it.
 
         Raises:
-            ConsentlineError: no valid token or role, no such policy, or the database cannot be reached.
+            ConsentlineError: no valid token or role, no such policy, it cannot be audited, or the database cannot be
+                reached.
         """
         request.state.route = "/notices/campaign"
         principal = request.state.principal = authenticate(request.headers.get("authorization"), self._secret)
+        actor = actor_of(request, principal)
+        if not principal.may(Action.EXPORT_CAMPAIGNS):
+            await audit.enter(self._service, actor, "exportCampaign", ForbiddenError.code)
         principal.require(Action.EXPORT_CAMPAIGNS)
         check_content_type(request.headers.get("content-type"))
         asked = parse_campaign(await read_body(request, _MOST_BYTES))
         question = await notices.ask(self._service, asked.policy, asked.version, asked.at)
-        lines = notices.campaign_lines(self._service, question)
+        lines = notices.campaign_lines(self._service, question, actor)
         # What keeps it from beginning still has a status of its own.
         return StreamingResponse(_told(await anext(lines), lines), media_type=NDJSON)
 

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from consentline.domain.errors import (
+    AuditUnavailableError,
     ConsentlineError,
     DatabaseUnavailableError,
     ForbiddenError,
@@ -32,6 +33,7 @@ _STATUS: tuple[tuple[type[ConsentlineError], int], ...] = (
     (RefusedError, 400),
     (NotImplementedYetError, 501),
     (DatabaseUnavailableError, 503),
+    (AuditUnavailableError, 503),
     (MigrationError, 503),
 )
 _CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}

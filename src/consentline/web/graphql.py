@@ -2,7 +2,7 @@
 
 An answer of `application/json` has status 200 whatever its errors, as the draft says for that type; one of
 `application/graphql-response+json` has 400 when the operation was refused before it ran. In both, an operation that got
-nothing because the database cannot be reached has 503.
+nothing because the database cannot be reached, or its audit entry not be written, has 503.
 """
 
 from typing import Any, cast
@@ -25,7 +25,7 @@ from consentline.web.rates import RateLimitedError, Rates
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
-_UNAVAILABLE = "DATABASE_UNAVAILABLE"
+_UNAVAILABLE = {"DATABASE_UNAVAILABLE", "AUDIT_UNAVAILABLE"}
 
 
 class GraphQLEndpoint:
@@ -148,7 +148,7 @@ def _quality(parameter: str) -> float:
 
 def _status(answer: Answer, media_type: str) -> int:
     codes = {error["extensions"]["code"] for error in answer.errors}
-    if answer.data is None and codes == {_UNAVAILABLE}:
+    if answer.data is None and codes and codes <= _UNAVAILABLE:
         return 503
     return 400 if not answer.ran and media_type == GRAPHQL_JSON else 200
 

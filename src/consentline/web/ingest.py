@@ -1,14 +1,18 @@
 """POST /ingest: records as a stream, recorded as they arrive; the stream waits for the graph."""
 
+import hashlib
 from bisect import insort
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from consentline.domain.access import Action
-from consentline.usecases.ingest import Rejection, ingest
+from consentline.domain.errors import ForbiddenError
+from consentline.usecases import audit
+from consentline.usecases.ingest import Progress, Rejection, ingest
 from consentline.usecases.service import Service
-from consentline.web.auth import authenticate
+from consentline.web.auth import actor_of, authenticate
 from consentline.web.bodies import UnsupportedMediaTypeError, inflate
 from consentline.web.errors import JsonResponse
 
@@ -27,11 +31,14 @@ class IngestEndpoint:
         """How many lines were recorded, unchanged and rejected, with the first 100 rejections.
 
         Raises:
-            ConsentlineError: no valid token or role, not such a stream, or the database went away; the lines recorded
-                until then stay, and sending the whole again finishes it.
+            ConsentlineError: no valid token or role, not such a stream, it cannot be audited, or the database went
+                away; the lines recorded until then stay, and sending the whole again finishes it.
         """
         request.state.route = "/ingest"
         principal = request.state.principal = authenticate(request.headers.get("authorization"), self._secret)
+        actor = actor_of(request, principal)
+        if not principal.may(Action.INGEST):
+            await audit.enter(self._service, actor, "ingest", ForbiddenError.code)
         principal.require(Action.INGEST)
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != NDJSON:
@@ -39,7 +46,9 @@ class IngestEndpoint:
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("identity", "gzip"):
             raise UnsupportedMediaTypeError("send it as it is, or with gzip")
-        chunks = inflate(request.stream()) if encoding == "gzip" else request.stream()
+        received = hashlib.sha256()
+        stream = _told(request.stream(), received.update)
+        chunks = inflate(stream) if encoding == "gzip" else stream
         first: list[Rejection] = []
 
         def keep(rejection: Rejection) -> None:
@@ -47,7 +56,13 @@ class IngestEndpoint:
             insort(first, rejection, key=_line)
             del first[_MOST_ERRORS:]
 
-        summary = await ingest(self._service, chunks, on_reject=keep)
+        async with audit.lasting(self._service, actor, "ingest") as told:
+
+            def count(progress: Progress) -> None:
+                told.counts = progress.counts()
+
+            summary = await ingest(self._service, chunks, on_reject=keep, report=count)
+            told.digest = f"sha256:{received.hexdigest()}"
         return JsonResponse(
             {
                 "accepted": summary.accepted,
@@ -59,6 +74,13 @@ class IngestEndpoint:
                 ],
             }
         )
+
+
+async def _told(chunks: AsyncIterable[bytes], tell: Callable[[bytes], None]) -> AsyncGenerator[bytes]:
+    """The chunks as they come, each told on the way."""
+    async for chunk in chunks:
+        tell(chunk)
+        yield chunk
 
 
 def _line(rejection: Rejection) -> int:

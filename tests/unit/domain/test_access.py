@@ -41,8 +41,10 @@ RIGHTS = (
             }
         ),
     ),
-    Rights(Role.AUDITOR, frozenset({Action.READ_LINEAGE, Action.READ_PEOPLE, Action.READ_DELIVERIES})),
-    Rights(Role.ADMIN, frozenset(Action)),
+    Rights(
+        Role.AUDITOR, frozenset({Action.READ_LINEAGE, Action.READ_PEOPLE, Action.READ_DELIVERIES, Action.READ_AUDIT})
+    ),
+    Rights(Role.ADMIN, frozenset(Action) - {Action.READ_AUDIT}),
 )
 
 

@@ -3,6 +3,7 @@
 import strawberry
 
 from consentline.domain import erasures
+from consentline.domain.audit import Subject, subjects_of
 from consentline.domain.erasures import ErasureStatus
 from consentline.gql.context import Info
 from consentline.gql.ids import NodeId, NodeKind
@@ -21,6 +22,10 @@ class Erasure(Node):
     def node_id(self) -> NodeId:
         """What the id stands for."""
         return NodeId(NodeKind.ERASURE, self.value.key)
+
+    def whose_record(self) -> tuple[Subject, ...]:
+        """Whose record this is."""
+        return subjects_of(self.value)
 
     @strawberry.field(description="The caller's own key.")
     def key(self) -> str:

@@ -51,27 +51,34 @@ class Connection(Generic[T]):
     @strawberry.field(description="The items of the page.")
     def edges(self) -> list[Edge[T]]:
         """Each item with its position."""
-        return [
-            Edge(cursors=self.cursors, listing=self.listing, position=position, node=self.view(item))
-            for item, position in zip(self.page.items, self.page.positions, strict=True)
-        ]
+        return edges_of(self.cursors, self.listing, self.page, self.view)
 
     @strawberry.field(description="Where the page lies.")
     def page_info(self) -> PageInfo:
         """Sealed positions of both ends."""
-        ends = self.page.positions[:1] + self.page.positions[-1:]
-        sealed = [self.cursors.encode(self.listing, position) for position in ends] or [None, None]
-        return PageInfo(
-            has_next_page=self.page.has_next,
-            has_previous_page=self.page.has_previous,
-            start_cursor=sealed[0],
-            end_cursor=sealed[-1],
-        )
+        return page_info_of(self.cursors, self.listing, self.page)
 
     @strawberry.field(description="How many items the whole list has.")
     def total_count(self) -> int:
         """The length of the list."""
         return self.page.total
+
+
+def edges_of(cursors: Cursors, listing: str, page: Page[S], view: Callable[[S], T]) -> list[Edge[T]]:
+    """The items of a page with their positions."""
+    return [
+        Edge(cursors=cursors, listing=listing, position=position, node=view(item))
+        for item, position in zip(page.items, page.positions, strict=True)
+    ]
+
+
+def page_info_of(cursors: Cursors, listing: str, page: Page[Any]) -> PageInfo:
+    """Where a page lies, its ends as cursors."""
+    ends = page.positions[:1] + page.positions[-1:]
+    sealed = [cursors.encode(listing, position) for position in ends] or [None, None]
+    return PageInfo(
+        has_next_page=page.has_next, has_previous_page=page.has_previous, start_cursor=sealed[0], end_cursor=sealed[-1]
+    )
 
 
 def listing_of(name: str, *arguments: str) -> str:

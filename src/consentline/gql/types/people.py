@@ -6,6 +6,7 @@ import strawberry
 
 from consentline.domain import objections
 from consentline.domain.access import Action
+from consentline.domain.audit import Subject, SubjectKind, subjects_of
 from consentline.domain.errors import NotFoundError
 from consentline.domain.judgement import purposes_of
 from consentline.domain.objections import ObjectionEventKind, ObjectionStatus
@@ -36,6 +37,10 @@ class User(Node):
     def node_id(self) -> NodeId:
         """What the id stands for."""
         return NodeId(NodeKind.USER, self.key)
+
+    def whose_record(self) -> list[Subject]:
+        """Whose record this is."""
+        return [Subject(SubjectKind.USER, self.key)]
 
     @strawberry.field(description='ISO 3166-1 alpha-2 or 3166-2 ("GB", "GB-SCT"); null = unknown.')
     async def jurisdiction(self, info: Info) -> str | None:
@@ -194,6 +199,10 @@ class Objection(Node):
     def node_id(self) -> NodeId:
         """What the id stands for."""
         return NodeId(NodeKind.OBJECTION, self.value.key)
+
+    def whose_record(self) -> tuple[Subject, ...]:
+        """Whose record this is."""
+        return subjects_of(self.value)
 
     @strawberry.field(description="The caller's own key.")
     def key(self) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 import strawberry
 
 from consentline.domain import eligibility, lineage
+from consentline.domain.audit import Subject, SubjectKind
 from consentline.domain.instants import Instant
 from consentline.domain.lineage import Edge, Kind, Lineage, Step
 from consentline.domain.paging import Page, page_of
@@ -194,6 +195,10 @@ class UserUsage:
 
     answer: strawberry.Private[UserUsageAnswer]
     asked: strawberry.Private[Instant | None]
+
+    def whose_record(self) -> list[Subject]:
+        """Whose record this is."""
+        return [Subject(SubjectKind.USER, self.answer.user_key)]
 
     @strawberry.field(description="The person's key.")
     def user_key(self) -> str:
