@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from consentline.chores import keep_doing, pruning
-from consentline.connection import compose
+from consentline.connection import compose, prepare
 from consentline.domain.errors import ConsentlineError, DatabaseUnavailableError, SettingsError
 from consentline.domain.lineage import Kind
 from consentline.domain.paging import PageRequest
@@ -20,7 +20,7 @@ from consentline.gql.schema import build_schema
 from consentline.graph import migrations
 from consentline.permits import Signer
 from consentline.settings import Settings
-from consentline.usecases import flags, lineage, objections, people, posts, usage, violations
+from consentline.usecases import erasing, flags, lineage, objections, people, posts, usage, violations
 from consentline.usecases.service import Service
 from consentline.web.rates import Rates
 from consentline.web.routes import build_routes
@@ -41,10 +41,11 @@ class Preparation:
 
         Raises:
             MigrationError: waiting would not help.
+            SettingsError: likewise.
         """
         self._service = service
         try:
-            await migrations.migrate(service.graph)
+            await prepare(service)
             await warm_up(service)
         except DatabaseUnavailableError as error:
             self._missing = error
@@ -76,10 +77,11 @@ class Preparation:
 
 
 async def resume(service: Service) -> None:
-    """Finish what a service that stopped left undone: runs that were recorded and not judged."""
+    """Finish what a service that stopped left undone: runs that were not judged, and erasures not carried out."""
     while True:
         try:
             await violations.judge_runs(service)
+            await erasing.carry_out_all(service)
         except DatabaseUnavailableError:
             await asyncio.sleep(_RETRY_SECONDS)
         else:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from consentline.domain.errors import DatabaseUnavailableError
-from consentline.usecases import retention, violations
+from consentline.usecases import erasing, retention, violations
 from consentline.usecases.service import Service
 
 _LOG = logging.getLogger("consentline.chores")
@@ -28,12 +28,17 @@ class Chore:
 
 def chores_of(service: Service, retention_days: int) -> list[Chore]:
     """All that has to be done on a graph."""
-    return [judging(service), pruning(service, retention_days)]
+    return [judging(service), erasing_people(service), pruning(service, retention_days)]
 
 
 def judging(service: Service) -> Chore:
     """Runs whose process was stopped after they were recorded."""
     return Chore("judge runs that were recorded and not judged", 30, lambda: violations.judge_runs(service))
+
+
+def erasing_people(service: Service) -> Chore:
+    """Erasures whose process was stopped after they were confirmed."""
+    return Chore("go on with erasures that were confirmed", 60, lambda: erasing.carry_out_all(service))
 
 
 def pruning(service: Service, retention_days: int) -> Chore:

@@ -20,6 +20,7 @@ from consentline.dataset_commands import dataset_app
 from consentline.domain.access import Role
 from consentline.domain.errors import InvalidInputError
 from consentline.embedded.commands import neo4j_app
+from consentline.erasure_commands import erasure_app
 from consentline.notices_commands import notices_app
 from consentline.settings import Settings
 
@@ -38,6 +39,7 @@ app.add_typer(dataset_app)
 app.add_typer(notices_app)
 app.add_typer(audit_app)
 app.add_typer(permit_app)
+app.add_typer(erasure_app)
 report_app = typer.Typer(name="report", help="Figures for whoever answers for the processing.", no_args_is_help=True)
 app.add_typer(report_app)
 

@@ -21,6 +21,7 @@ from consentline.domain.errors import InvalidInputError, StateError
 from consentline.domain.instants import Instant, from_datetime
 from consentline.domain.keys import check_key
 from consentline.domain.paging import Page, PageRequest
+from consentline.domain.pseudonyms import is_digest
 from consentline.member_files import (
     KeyWriter,
     NdjsonWriter,
@@ -211,14 +212,17 @@ def run_export(
             raise InvalidInputError("Parquet goes to a file: name it with --output", code="OUTPUT_REQUIRED")
     with standard_output() if output is None else whole_file(output) as file:
         writer = ParquetWriter(file) if parquet else NdjsonWriter(file)
-        version = asyncio.run(_export(settings, ref, writer, purpose, allow_ineligible=allow_ineligible))
-    told = f"{ref}: {version.post_count:,} posts, {version.manifest_digest}"
+        version, erased = asyncio.run(_export(settings, ref, writer, purpose, allow_ineligible=allow_ineligible))
+    told = f"{ref}: {(version.post_count or 0) - erased:,} posts, {version.manifest_digest}"
+    if erased:
+        told = f"{ref}: {(version.post_count or 0) - erased:,} posts; {erased:,} that were erased are left out"
     print(told, file=sys.stderr if output is None else sys.stdout)
 
 
 async def _export(
     settings: Settings, ref: VersionRef, writer: KeyWriter, purpose: str, *, allow_ineligible: bool
-) -> DatasetVersion:
+) -> tuple[DatasetVersion, int]:
+    """The version, and how many of its members were erased: nobody knows their keys any more."""
     about = [Subject(SubjectKind.DATASET, ref.dataset), Subject(SubjectKind.DATASET_VERSION, str(ref))]
     async with open_service(settings) as service, lasting(service, operator(), "exportDataset", about, READ) as told:
         version = await check_export(service, ref, purpose, allow_ineligible=allow_ineligible)
@@ -226,19 +230,23 @@ async def _export(
             async with aclosing(stream_members(service, ref)) as pages:
                 async for page in pages:
                     keys.add(page)
-            digest = ManifestDigest()
+            digest, written = ManifestDigest(), ManifestDigest()
             for chunk in keys.chunks():
-                writer.write(chunk)
+                left = [key for key in chunk if not is_digest(key)]
+                writer.write(left)
+                written.update(left)
                 digest.update(chunk)
             writer.close()
-        told.counts, told.digest = {"posts": digest.count}, str(digest)
-        if (digest.count, str(digest)) != (version.post_count, version.manifest_digest):
+        erased = digest.count - written.count
+        told.counts, told.digest = {"posts": written.count} | ({"erased": erased} if erased else {}), str(written)
+        # The digest of the seal covers the keys that erased posts had: then only their number can be checked.
+        if digest.count != version.post_count or (not erased and str(digest) != version.manifest_digest):
             raise StateError(
                 f"the {digest.count:,} members of {ref} are not those of its seal ({version.post_count:,} posts,"
                 f" {version.manifest_digest}): do not train on them",
                 code="MANIFEST_DIFFERS",
             )
-    return version
+    return version, erased
 
 
 def _instant(text: str | None, option: str) -> Instant | None:

@@ -15,10 +15,9 @@ from uvicorn.supervisors import Multiprocess
 
 from consentline import logs
 from consentline.app import create_app
-from consentline.connection import connected, database
+from consentline.connection import connected, database, prepare
 from consentline.domain.errors import ConsentlineError, DatabaseUnavailableError
 from consentline.embedded import Server, console_progress
-from consentline.graph import migrations
 from consentline.settings import Settings
 
 _GRACE_SECONDS = 10
@@ -105,7 +104,7 @@ async def _check(settings: Settings, server: Server) -> None:
     """Migrate, so that a graph of another version ends the command with one clear line."""
     async with connected(settings, server) as service:
         with suppress(DatabaseUnavailableError):
-            await migrations.migrate(service.graph)
+            await prepare(service)
 
 
 @contextmanager

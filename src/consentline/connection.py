@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from consentline.domain.errors import SettingsError
 from consentline.domain.pseudonyms import Pseudonyms
 from consentline.embedded import Report, Server, running_server
-from consentline.graph import migrations
+from consentline.graph import migrations, secret
 from consentline.graph.session import Graph
 from consentline.graph.upper import LineageCache
 from consentline.settings import Settings
@@ -51,8 +51,20 @@ async def open_service(settings: Settings, report: Report | None = None) -> Asyn
     """
     with database(settings, report) as server:
         async with connected(settings, server) as service:
-            await migrations.migrate(service.graph)
+            await prepare(service)
             yield service
+
+
+async def prepare(service: Service) -> None:
+    """Bring the graph up to date, and make sure that what was erased is found in it.
+
+    Raises:
+        MigrationError: the graph is of another version.
+        SettingsError: the digests in it were made under another secret.
+        DatabaseUnavailableError: it cannot be reached.
+    """
+    await migrations.migrate(service.graph)
+    await service.graph.read(lambda tx: secret.check(tx, service.pseudonyms))
 
 
 def compose(settings: Settings, server: Server) -> Service:

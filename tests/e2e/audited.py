@@ -18,7 +18,7 @@ from consentline.graph.session import Tx
 from consentline.usecases import dispatch
 from tests.conftest import PSEUDONYMS, Api
 from tests.e2e.gated import AUTHORIZE, D1, START, load_usable_data
-from tests.e2e.operations import OBJECT, change, load_small_story
+from tests.e2e.operations import ERASE, OBJECT, change, load_small_story
 
 ENTRIES: LiteralString = """
 MATCH (e:AuditEntry) RETURN properties(e) AS entry ORDER BY e.at, e.uid
@@ -134,6 +134,11 @@ def _objected(api: Api) -> None:
     change(api, OBJECT, key="o", user="u1", receivedAt="2026-11-02T10:00:00Z")
 
 
+def _leaving(api: Api) -> None:
+    load_small_story(api)
+    change(api, ERASE, key="e", user="u1", receivedAt="2026-11-02T10:00:00Z")
+
+
 def _flag(api: Api) -> str:
     _objected(api)
     flags = api.data('{ retrainingFlags(modelVersion: "m:1") { edges { node { id } } } }')["retrainingFlags"]
@@ -196,6 +201,8 @@ ACCEPTED: dict[str, Callable[[Api], dict[str, Any]]] = {
     "extendObjection": _with(_objected, key="o", reason="complex"),
     "withdrawObjection": _with(_objected, key="o"),
     "requestErasure": _with(load_small_story, key="e", user="u1", receivedAt="2026-11-02T10:00:00Z"),
+    "confirmErasure": _with(_leaving, key="e"),
+    "rejectErasure": _with(_leaving, key="e", grounds="not identified"),
     "registerWebhook": _with(load_small_story, key="hook", url=ENDPOINT),
     "disableWebhook": _with(_hooked, key="hook"),
     "replayDelivery": _delivery,
@@ -211,7 +218,10 @@ SUBJECTS: dict[str, set[str]] = {
     "withdrawDatasetVersion": {digest("Dataset", "d"), digest("DatasetVersion", "d:1")},
     "recordTraining": {digest("TrainingRun", "r2"), digest("ModelVersion", "m:2")},
     "recordSharding": {digest("TrainingRun", "r1")},
-    "requestErasure": {digest("User", "u1"), digest("Erasure", "e")},
+    **{
+        name: {digest("User", "u1"), digest("Erasure", "e")}
+        for name in ("requestErasure", "confirmErasure", "rejectErasure")
+    },
     **{name: {digest("Webhook", "hook")} for name in ("registerWebhook", "disableWebhook")},
     "replayDelivery": set(),
     "deriveModelVersion": {digest("ModelVersion", "m:small")},

@@ -28,6 +28,7 @@ READS: dict[str, tuple[str, set[str]]] = {
     "Erasure.user": ('{ erasure(key: "e") { user { key } } }', {U2, E2}),
     "Objection.user": ('{ objection(key: "o") { user { key } } }', {U1, O1}),
     "ObjectionEdge.node": ("{ objections { edges { node { key } } } }", {U1, O1}),
+    "ErasureEdge.node": ("{ erasures { edges { node { key } } } }", {U2, E2}),
     "Post.author": ('{ post(key: "p3") { author { key } } }', {U2}),
     "FlagCause.source": (
         "{ retrainingFlags { edges { node { causes(kind: OBJECTION) { edges { node { source { id } } } } } } } }",
@@ -80,7 +81,7 @@ def showing() -> set[str]:
 def test_every_field_that_shows_a_person_is_tried_here() -> None:
     assert showing() == set(READS) | IN_PAYLOADS | OF_SUBSCRIPTIONS | OF_STRUCTURE
     about_people = {name for name, field in QUERIES.items() if action_of(field) is Action.READ_PEOPLE}
-    shown = {name.removeprefix("Query.") for name in READS} | {"objections"}
+    shown = {name.removeprefix("Query.") for name in READS} | {"objections", "erasures"}
     assert about_people - shown == set(FIGURES)
 
 

@@ -106,6 +106,12 @@ MUTATIONS: dict[str, tuple[str, set[str]]] = {
     'decideObjection(input: {key: "x", uphold: true})': ("objection", {"compliance", "service"}),
     'withdrawObjection(input: {key: "x"})': ("objection", {"compliance", "service"}),
     'extendObjection(input: {key: "x", reason: "r"})': ("objection", {"compliance", "service"}),
+    'requestErasure(input: {key: "x", user: "u", receivedAt: "2026-11-02T10:00:00Z"})': (
+        "erasure",
+        {"compliance", "service"},
+    ),
+    'confirmErasure(input: {key: "x"})': ("erasure", {"compliance", "service"}),
+    'rejectErasure(input: {key: "x", grounds: "g"})': ("erasure", {"compliance", "service"}),
     'acknowledgeFlag(input: {flag: "x"})': ("flag", {"ml", "compliance", "service"}),
     'scheduleRetraining(input: {flag: "x", plannedFor: "2099-01-01T00:00:00Z"})': (
         "flag",

@@ -143,3 +143,9 @@ async def decide(
 
 async def ask_erasure(service: Service, key: str = "e", user: str = "ana", received_at: Instant = RECEIVED) -> Erasure:
     return await erasures.request_erasure(service, erasures.RequestErasure(key, user, received_at))
+
+
+async def erase(service: Service, key: str = "e", user: str = "ana", received_at: Instant = RECEIVED) -> Erasure:
+    """Ask for the erasure of a person, and carry it out."""
+    await ask_erasure(service, key, user, received_at)
+    return await erasures.confirm_erasure(service, key)

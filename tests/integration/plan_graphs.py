@@ -232,6 +232,19 @@ CREATE (:Delivery {
   attempts: 1, created_at: e.at, finished_at: e.at, response: 200})-[:OF]->(e)
 """
 
+# Somebody was erased in either graph, so that what that costs others is counted.
+ERASED: LiteralString = """
+MATCH (r:Revision {name: 'lineage'}) SET r.suppressing = true
+CREATE (gone:User {key: 'hmac-sha256:gone', erased_at: $t})
+CREATE (:Post {key: 'hmac-sha256:post', erased_at: $t, used_by: [], used_reasons: [], used_policies: []})
+  -[:AUTHORED_BY]->(gone)
+WITH gone
+UNWIND range(0, 29) AS i
+CREATE (:Erasure {
+  key: 'hmac-sha256:' + i, status: 'REFUSED', received_at: $t - 100 + i, recorded_at: $t - 100 + i, due_at: $t})
+  -[:REQUESTED_BY]->(gone)
+"""
+
 FORGET_PLANS: LiteralString = "CALL db.prepareForReplanning(300)"
 NEW_REVISION: LiteralString = """
 MATCH (r:Revision) SET r.value = randomUUID(), r.first_recorded_at = coalesce(r.first_recorded_at, $t)
@@ -268,6 +281,7 @@ async def load_small(graph: ProfilingGraph) -> None:
     await write(graph, SETTLED, who="settled")
     await write(graph, REFUSALS)
     await write(graph, AUDITED_SUBJECT, digest=PSEUDONYMS.of("User", "changed"))
+    await write(graph, ERASED)
     await settle(graph)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from consentline.domain.audit import READ, Actor, AuditFilter, Subject, SubjectKind
 from consentline.domain.datasets import Coverage, Selection, VersionRef
+from consentline.domain.erasures import ErasureStatus
 from consentline.domain.flags import CauseKind, FlagResolution, FlagStatus
 from consentline.domain.instants import DAY
 from consentline.domain.lineage import Kind
@@ -19,7 +20,7 @@ from consentline.domain.reports import Period
 from consentline.domain.sharding import Cell, Checkpoint, ShardedTraining, Sharding
 from consentline.domain.training import DerivationKind
 from consentline.domain.usage import Verdict
-from consentline.graph import evaluation
+from consentline.graph import evaluation, secret
 from consentline.usecases import (
     audit,
     builds,
@@ -27,6 +28,8 @@ from consentline.usecases import (
     counts,
     datasets,
     doctor,
+    erasing,
+    erasure_reports,
     erasures,
     facts,
     flags,
@@ -43,6 +46,7 @@ from consentline.usecases import (
     sharding,
     training,
     usage,
+    verification,
 )
 from consentline.usecases.service import Service
 from tests.integration.plan_graphs import T0, platforms_of
@@ -70,9 +74,13 @@ class Caller:
 
     async def record(self, name: str, *records: dict[str, Any]) -> list[facts.Outcome]:
         """Record a batch of one kind."""
-        latest = datetime(2100, 1, 1, tzinfo=UTC)
-        batch: Any = [parse(orjson.dumps(each), latest) for each in records]
-        return await self.call(name, facts.record, batch)
+        return await self.call(name, facts.record, parsed(*records))
+
+
+def parsed(*records: dict[str, Any]) -> Any:
+    """The records of these lines."""
+    latest = datetime(2100, 1, 1, tzinfo=UTC)
+    return [parse(orjson.dumps(each), latest) for each in records]
 
 
 async def ask(caller: Caller) -> None:
@@ -109,6 +117,8 @@ async def ask(caller: Caller) -> None:
     urgency = ObjectionOrder.URGENCY
     await call("list_objections(by urgency)", objections.list_objections, None, None, PAGE, urgency)
     await call("list_objections(by urgency, overdue)", objections.list_objections, None, True, PAGE, urgency)
+    await call("list_erasures", erasures.list_erasures, None, PAGE)
+    await call("list_erasures(REQUESTED)", erasures.list_erasures, ErasureStatus.REQUESTED, PAGE)
     await call("list_flags", flags.list_flags, None, None, PAGE)
     await call("list_flags(OPEN)", flags.list_flags, FlagStatus.OPEN, None, PAGE)
     await call("list_flags(of a model)", flags.list_flags, None, "m:0", PAGE)
@@ -176,13 +186,14 @@ async def tell(caller: Caller) -> None:
     about = [Subject(SubjectKind.USER, f"user{number}") for number in range(20)]
     await caller.call("enter", audit.enter, Actor("auditor", "token", "request"), "user", READ, about)
     await object_to_use(caller)
-    await erase(caller)
+    await ask_erasure(caller)
     await record_rules_and_people(caller)
     await record_posts(caller)
     await register_versions(caller)
     await train(caller)
     await pass_the_gate(caller)
     await change_members(caller)
+    await erase(caller)
 
 
 async def object_to_use(caller: Caller) -> None:
@@ -197,12 +208,46 @@ async def object_to_use(caller: Caller) -> None:
     await call("withdraw_objection", objections.withdraw_objection, few)
 
 
-async def erase(caller: Caller) -> None:
+async def ask_erasure(caller: Caller) -> None:
     call, leaving = caller.call, f"{caller.size}-leaving"
     request = erasures.RequestErasure(leaving, leaving, micros("2026-11-01T00:00:00Z"))
     erasure = await call("request_erasure", erasures.request_erasure, request)
     await call("find_erasure", erasures.find_erasure, leaving)
     await call("affected_post_count(erasure)", erasures.affected_post_count, erasure)
+
+
+async def erase(caller: Caller) -> None:
+    """Somebody who wrote 500 posts, objected and is depicted is erased, and asked about; somebody else is refused."""
+    call, record, service, size = caller.call, caller.record, caller.service, caller.size
+    leaving, staying, received = f"{size}-leaving", f"{size}-staying", micros("2026-11-01T00:00:00Z")
+    await erasures.request_erasure(service, erasures.RequestErasure(staying, staying, received))
+    refused = {"grounds": "not identified", "decided_at": None}
+    await call("reject_erasure", erasures.reject_erasure, staying, **refused)
+    await objections.file_objection(service, objections.FileObjection(leaving, leaving, received))
+    described = {
+        "kind": "post",
+        "platform": "FACEBOOK",
+        "post_kind": "POST",
+        "visibility": "PUBLIC",
+        "published_at": AT,
+    }
+    await facts.record(service, parsed(described | {"key": f"{size}-of", "author": "user7", "depicts": [leaving]}))
+    erasure = await call("confirm_erasure", erasures.confirm_erasure, leaving)
+    await call("residue", erasure_reports.residue, erasure)
+    await call("carry_out_all", erasing.carry_out_all)
+    await call("postUsage(erased)", usage.post_usage, f"{leaving}:1", None)
+    await call("find_user(erased)", people.find_user, leaving)
+    await record("user(erased)", {"kind": "user", "key": leaving, "jurisdiction": "GB"})
+    await record("post(erased)", described | {"key": f"{leaving}:1", "author": "user7"})
+    named = datasets.RegisterVersion(f"{size}-naming", Coverage.COMPLETE, posts=(f"{leaving}:1", f"{leaving}:2"))
+    await call("register(posts that are erased)", datasets.register_version, named)
+    await call("check of the secret", check_secret)
+    await call("find_traces", verification.find_traces, [leaving])
+
+
+async def check_secret(service: Service) -> None:
+    """What every start asks."""
+    await service.graph.read(lambda tx: secret.check(tx, service.pseudonyms))
 
 
 AT = "2026-02-01T00:00:00Z"

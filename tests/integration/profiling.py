@@ -99,9 +99,9 @@ class ProfilingGraph(Graph):
         yield self._operation
         self._operation = Operation("")
 
-    async def read(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+    async def read(self, work: Callable[[Tx], Awaitable[T]], *, unbounded: bool = False) -> T:
         """As `Graph.read`."""
-        return await super().read(lambda tx: work(_ProfilingTx(tx, self._operation)))
+        return await super().read(lambda tx: work(_ProfilingTx(tx, self._operation)), unbounded=unbounded)
 
     async def write_once(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         """As `Graph.write_once`."""

@@ -21,8 +21,8 @@ from consentline.settings import Settings
 from consentline.usecases import builds
 from consentline.usecases.builds import BuildVersion
 from consentline.usecases.service import Service
-from tests.conftest import Run
-from tests.integration.arrange import file, policy, post, publish, record, register, user, withdraw_version
+from tests.conftest import SECRET, Run
+from tests.integration.arrange import erase, file, policy, post, publish, record, register, user, withdraw_version
 
 COMMAND = str(Path(sys.executable).with_name("consentline"))
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -41,6 +41,7 @@ def start(service: Service, neo4j_server: Server, settings: Settings, tmp_path: 
         "CONSENTLINE_NEO4J_URI": neo4j_server.uri,
         "CONSENTLINE_NEO4J_USER": neo4j_server.user,
         "CONSENTLINE_NEO4J_PASSWORD": neo4j_server.password,
+        "CONSENTLINE_PSEUDONYM_SECRET": SECRET,
     }
 
     def begin(*arguments: str, **more: Any) -> "subprocess.Popen[bytes]":
@@ -294,6 +295,21 @@ def test_export_notices_members_that_were_changed_behind_the_seal(
     assert (status, out) == (1, "")
     assert err.startswith("error [MANIFEST_DIFFERS]: the 1 members of d:1 are not those of its seal (2 posts, sha256:")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("keys", "of before")]
+
+
+def test_export_leaves_out_what_was_erased_and_says_so(run: Run[Any], service: Service, call: Call) -> None:
+    arrange(run, service)
+    run(publish(service, "d", "p1", "p2", "ben's"))
+    run(erase(service, "e", "ben"))
+    run(publish(service, "later", "p1", "ben's"))
+
+    for dataset, kept in (("d", ["p1", "p2"]), ("later", ["p1"])):
+        assert call("export", dataset, "1")[2].startswith("error [INELIGIBLE_MEMBERS]: 1 of the")
+        status, out, err = call("export", dataset, "1", "--allow-ineligible")
+        assert (status, lines(out.encode())) == (0, kept)
+        assert err == f"{dataset}:1: {len(kept)} posts; 1 that were erased are left out\n"
+    run(service.graph.write(lambda tx: tx.rows("MATCH (:Post {key: 'p1'})-[m:IN_SHARD]->() DELETE m")))
+    assert "error [MANIFEST_DIFFERS]: the 2 members" in call("export", "d", "1", "--allow-ineligible")[2]
 
 
 def test_a_reader_that_has_enough_ends_an_export_quietly(run: Run[Any], service: Service, start: Start) -> None:

@@ -490,7 +490,7 @@ def test_blank_lines_are_skipped_and_numbers_still_agree(run: Run[Any], service:
 
 def test_locking_people_tells_who_objects_and_who_is_new(run: Run[Any], service: Service) -> None:
     run(load(service, [CONSENT, OBJECTION | {"user": "bob"}]))
-    locked = run(service.graph.write(lambda tx: facts.lock_people(tx, {"ann", "bob", "new"})))
+    locked = run(service.graph.write(lambda tx: facts.lock_people(tx, service.pseudonyms, {"ann", "bob", "new"})))
     assert (locked.created, locked.objecting) == ({"new"}, {"bob"})
 
 

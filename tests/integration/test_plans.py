@@ -34,6 +34,11 @@ GROWING = frozenset({
 # fmt: on
 """Labels and relationship types of which no statement may read all; the upper graph's own are loaded whole."""
 
+SCANNING = {
+    "verification.NODES": "a key that was to be erased may be left in any property of any node",
+    "verification.RELATIONSHIPS": "likewise of any relationship",
+}
+"""The statements that read everything, and why; no service sends them: `consentline erasure verify` does."""
 
 Measured = dict[str, dict[str, Operation]]
 """By the graph's size and the operation's name."""
@@ -88,9 +93,14 @@ GROWS_WITH = {
     "list_causes(OBJECTION)": "the causes that its total counts",
     "doctor": "the members, flags and objections, all of which it examines",
     "verify(audit)": "the entries, all of which it looks at",
+    "find_traces": "everything that the graph holds, all of which it reads",
     "affected_post_count(flag)": "the causes whose posts it counts",
 }
 """What an operation's cost is proportional to, where that grows by its nature; every other one must cost the same."""
+
+
+WORDS = ("MATCH ", "MERGE ", "CREATE ", "CALL db.", "SHOW ")
+"""What a constant holds that is a statement."""
 
 
 def statements() -> dict[str, str]:
@@ -102,7 +112,7 @@ def statements() -> dict[str, str]:
             found |= {
                 f"{each.name}.{name}": value
                 for name, value in constants
-                if isinstance(value, str) and any(word in value for word in ("MATCH ", "MERGE ", "CREATE "))
+                if isinstance(value, str) and any(word in value for word in WORDS)
             }
     return found
 
@@ -119,6 +129,7 @@ def test_no_statement_scans_what_grows(measured: Measured, size: str) -> None:
         f"{names[profile.statement]}: {operator}"
         for operation in measured[size].values()
         for profile in operation.profiles
+        if names[profile.statement] not in SCANNING
         for operator in profile.offences(GROWING)
     }
     assert sorted(found) == []

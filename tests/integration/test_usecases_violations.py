@@ -573,7 +573,7 @@ def test_a_replacement_is_looked_at_again_when_something_came_in_between(
         uid = (await flag_of(service, "m:1")).uid
 
         deleted = {"kind": "post_deleted", "post": "p:ana", "valid_from": BEFORE}
-        monkeypatch.setattr(evaluation, "of_version", interrupted(service, deleted))
+        monkeypatch.setattr(evaluation, "violating", interrupted(service, deleted))
 
         await assert_raises(
             flags.resolve(service, uid, FlagResolution.RETRAINED, replacement="m:2", justification=None),
@@ -591,10 +591,10 @@ async def assert_raises(attempt: Coroutine[Any, Any, Any], message: str) -> None
 
 def interrupted(service: Service, *facts: dict[str, Any]) -> Callable[..., AsyncIterator[Any]]:
     """The evaluation of a version, after each of the first of which another fact is recorded."""
-    of_version, waiting = evaluation.of_version, list(facts)
+    violating, waiting = evaluation.violating, list(facts)
 
     async def evaluated(*arguments: Any, **more: Any) -> AsyncIterator[Any]:
-        async for page in of_version(*arguments, **more):
+        async for page in violating(*arguments, **more):
             yield page
         if waiting:
             await record(service, waiting.pop(0))
@@ -655,7 +655,7 @@ def test_facts_that_come_while_a_run_is_judged_are_counted(
         deletions = [
             {"kind": "post_deleted", "post": f"p:{person}", "valid_from": BEFORE} for person in people[:interruptions]
         ]
-        monkeypatch.setattr(evaluation, "of_version", interrupted(service, *deletions))
+        monkeypatch.setattr(evaluation, "violating", interrupted(service, *deletions))
 
         await train(service, "r", "d:1", produced="m:1")
 
@@ -673,14 +673,14 @@ def test_a_fact_that_changes_nothing_about_the_start_does_not_disturb_a_judgemen
         await publish(service, "d", "p:ana")
         deleted = {"kind": "post_deleted", "post": "p:ana", "valid_from": AFTER}
         evaluations = 0
-        of_version = interrupted(service, deleted)
+        violating = interrupted(service, deleted)
 
         def counted(*arguments: Any, **more: Any) -> AsyncIterator[Any]:
             nonlocal evaluations
             evaluations += 1
-            return of_version(*arguments, **more)
+            return violating(*arguments, **more)
 
-        monkeypatch.setattr(evaluation, "of_version", counted)
+        monkeypatch.setattr(evaluation, "violating", counted)
         await train(service, "r", "d:1", produced="m:1")
 
         assert evaluations == 1

@@ -69,7 +69,21 @@ class _Question:
 def evaluate(
     post: PostFacts, policies: Iterable[Policy], *, purpose: str, at: Instant, known_at: Instant
 ) -> Eligibility:
-    """All reasons why the post may not be used for `purpose` at `at`, as known at `known_at`; unknown is a reason."""
+    """All reasons why the post may not be used for `purpose` at `at`, as known at `known_at`; unknown is a reason.
+
+    Of an erased post, and of one whose author as known then was erased, ERASED alone: facts that are gone cannot say
+    what else held.
+    """
+    author = post.author(known_at)
+    if post.erased_since is not None or (author is not None and author.erased_at is not None):
+        return Eligibility((Reason.ERASED,), None, at, known_at)
+    return evaluate_facts(post, policies, purpose=purpose, at=at, known_at=known_at)
+
+
+def evaluate_facts(
+    post: PostFacts, policies: Iterable[Policy], *, purpose: str, at: Instant, known_at: Instant
+) -> Eligibility:
+    """As `evaluate()`, by what is recorded whether or not it is to be erased: for uses that came before."""
     question = _Question(purpose, at, known_at)
     found = set(_of_the_key(post, question))
     policy: Policy | None = None
@@ -91,7 +105,7 @@ def evaluate(
             found.add(Reason.JURISDICTION_UNKNOWN)
         else:
             found.add(Reason.JURISDICTION_NOT_COVERED)
-    return Eligibility(tuple(sorted(found, key=_ORDER.__getitem__)), policy, at, known_at)
+    return Eligibility(in_order(found), policy, at, known_at)
 
 
 def _of_the_key(post: PostFacts, question: _Question) -> Iterator[Reason]:
@@ -124,9 +138,11 @@ def _of_age(author: PersonFacts, description: Description, question: _Question) 
 
 
 def _of_objections(person: PersonFacts, platform: str, question: _Question) -> Iterator[Reason]:
+    # What is decided of the objection of somebody erased changes nothing any more.
+    known_at = question.known_at if person.erased_at is None else min(question.known_at, person.erased_at)
     for objection in person.objections:
         if objection.covers(question.purpose, platform):
-            status = objection.status_at(question.at, question.known_at)
+            status = objection.status_at(question.at, known_at)
             if status is ObjectionStatus.PENDING:
                 yield Reason.OBJECTION_PENDING
             elif status is ObjectionStatus.UPHELD:
@@ -169,6 +185,16 @@ def _of_depicted(people: Iterable[PersonFacts], description: Description, questi
     for person in people:
         if any(_of_objections(person, description.platform, question)) or any(_of_erasures(person, question)):
             yield Reason.THIRD_PARTY_OBJECTED
-        ages = set(_of_age(person, description, question))
-        if ages & {Reason.MINOR_AT_PUBLICATION, Reason.MINOR_NOW}:
+        if person.erased_at is None and is_minor(person, description, question.at, question.known_at):
             yield Reason.THIRD_PARTY_MINOR
+
+
+def is_minor(person: PersonFacts, description: Description, at: Instant, known_at: Instant) -> bool:
+    """Whether the person is known to have been under 18 when the post was published, or to be at `at`."""
+    ages = set(_of_age(person, description, _Question("", at, known_at)))
+    return bool(ages & {Reason.MINOR_AT_PUBLICATION, Reason.MINOR_NOW})
+
+
+def in_order(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    """The reasons, each once, as answers list them."""
+    return tuple(sorted(set(reasons), key=_ORDER.__getitem__))

@@ -1,9 +1,9 @@
 """Erasures (UK GDPR Art. 17, 18, 12): their life, and when they stop a use."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from consentline.domain.errors import InvalidInputError, StateError
 from consentline.domain.instants import Instant
 from consentline.domain.objections import in_force_from
 
@@ -17,10 +17,17 @@ class ErasureStatus(StrEnum):
     REFUSED = "REFUSED"
 
 
+class ErasureLimit(StrEnum):
+    """Where the system cannot erase, in the order in which answers list them."""
+
+    MODEL_WEIGHTS = "MODEL_WEIGHTS"
+    COPIES = "COPIES"
+    BACKUPS = "BACKUPS"
+    DATABASE_FILES = "DATABASE_FILES"
+
+
 ERASED = frozenset({ErasureStatus.CONFIRMED, ErasureStatus.DONE})
 """The states in which the person counts as erased, whether or not everything of theirs is gone already."""
-STANDING = ERASED | {ErasureStatus.REQUESTED}
-"""The states in which an erasure stops use and causes flags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +66,30 @@ class ErasureFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Erased:
+    """What was erased so far, counted by kind; `depicting` posts of others stay, and stay out of use.
+
+    `posts` had their keys replaced by digests and lost everything else, of that `changes` of visibility, deletions and
+    other changes, and `depictions` of people. Of the person: `facts` (where they live, from when they are adult),
+    `states` of consent, `notices` served, and the texts of `objections`.
+    """
+
+    posts: int = 0
+    changes: int = 0
+    depictions: int = 0
+    facts: int = 0
+    states: int = 0
+    notices: int = 0
+    objections: int = 0
+    depicting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Erasure:
-    """An erasure as it stands; `user` is the person's key."""
+    """An erasure as it stands; `user` is the person's key, and the digest that stands for it once they are erased.
+
+    `affected` counts the posts that it concerns as they were when it was confirmed; None before.
+    """
 
     key: str
     user: str
@@ -68,7 +97,9 @@ class Erasure:
     received_at: Instant
     recorded_at: Instant
     due_at: Instant
-    history: Sequence[ErasureTransition] = ()
+    history: tuple[ErasureTransition, ...] = ()
+    affected: int | None = None
+    erased: Erased = Erased()
 
     @property
     def in_force_from(self) -> Instant:
@@ -78,3 +109,41 @@ class Erasure:
     def overdue(self, now: Instant) -> bool:
         """Whether the deadline passed before the person was answered, or before everything was erased."""
         return self.status in (ErasureStatus.REQUESTED, ErasureStatus.CONFIRMED) and now > self.due_at
+
+    def since(self, status: ErasureStatus) -> Instant | None:
+        """When it reached a state; None when it never did."""
+        return next((each.at for each in self.history if each.status is status), None)
+
+    @property
+    def grounds(self) -> str | None:
+        """Why it was refused."""
+        return next((each.grounds for each in self.history if each.status is ErasureStatus.REFUSED), None)
+
+
+def check_confirmation(erasure: Erasure) -> None:
+    """Return when the person may be erased, or was.
+
+    Raises:
+        StateError: it was refused.
+    """
+    if erasure.status is ErasureStatus.REFUSED:
+        raise StateError("the erasure is REFUSED already", code="ERASURE_WRONG_STATE", path=("key",))
+
+
+def check_rejection(erasure: Erasure, *, grounds: str, decided_at: Instant, now: Instant) -> None:
+    """Return when the erasure may be refused so: with grounds, before it is carried out (Art. 12(4), 17(3)).
+
+    Raises:
+        InvalidInputError: no grounds, or told before receipt or after now.
+        StateError: it was confirmed or refused already; the message names the state.
+    """
+    if not grounds.strip():
+        raise InvalidInputError("a refusal states its grounds", code="GROUNDS_REQUIRED", path=("grounds",))
+    if erasure.status is not ErasureStatus.REQUESTED:
+        raise StateError(f"the erasure is {erasure.status} already", code="ERASURE_WRONG_STATE", path=("key",))
+    if not erasure.received_at <= decided_at <= now:
+        raise InvalidInputError(
+            "decidedAt is when the person was told: between receivedAt and now",
+            code="DECIDED_AT_OUT_OF_RANGE",
+            path=("decidedAt",),
+        )

@@ -109,7 +109,13 @@ class Evaluator:
 
     def _plain(self, post: PostFacts) -> tuple[PersonFacts, list[PlainPost]] | None:
         """The author and the post itself when only its `post` record speaks of it; None for others."""
-        if post.depicted or post.visibilities or post.deletions or len(post.authors) != 1:
+        if (
+            post.erased_since is not None
+            or post.depicted
+            or post.visibilities
+            or post.deletions
+            or len(post.authors) != 1
+        ):
             return None
         described, author = post.described(self._known_at), post.author(self._known_at)
         if described is None or author is None or post.authors[0].until is not None:

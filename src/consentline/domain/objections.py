@@ -111,7 +111,10 @@ class ObjectionFacts:
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """An objection as it stands; `user` is the person's key."""
+    """An objection as it stands; `user` is the person's key.
+
+    `affected` counts the posts in its scope as they were when the person was erased; None for others.
+    """
 
     key: str
     user: str
@@ -126,6 +129,7 @@ class Objection:
     decided_at: Instant | None
     grounds: str | None
     history: tuple[ObjectionEvent, ...] = ()
+    affected: int | None = None
 
     @property
     def in_force_from(self) -> Instant:

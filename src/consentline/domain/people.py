@@ -25,7 +25,10 @@ class Dated(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class PersonFacts:
-    """Everything that eligibility and declared selections can ask of a person, unfiltered by any time."""
+    """Everything that eligibility and declared selections can ask of a person, unfiltered by any time.
+
+    `erased_at` is when their erasure was confirmed: from then on their facts are going, and nobody asks them any more.
+    """
 
     key: str
     jurisdictions: tuple[Dated[str | None], ...] = ()
@@ -34,6 +37,14 @@ class PersonFacts:
     erasures: tuple[ErasureFacts, ...] = ()
     notices: tuple[ServedNotice, ...] = ()
     consents: tuple[ConsentFact, ...] = ()
+    erased_at: Instant | None = None
+
+    @property
+    def left(self) -> "PersonFacts":
+        """What is left of the person: of somebody erased their objections, carried out already or not."""
+        if self.erased_at is None:
+            return self
+        return PersonFacts(self.key, objections=self.objections, erasures=self.erasures, erased_at=self.erased_at)
 
 
 def value_at(facts: Iterable[Dated[T]], at: Instant, known_at: Instant) -> T | None:

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from consentline.domain.affected import Classes
+from consentline.domain.at_use import UNKNOWN_PURPOSE
 from consentline.domain.flags import RetrainingFlag
 from consentline.domain.gate import generators_of
 from consentline.domain.lineage import Lineage
 from consentline.domain.plan_inputs import Clean, Inputs
 from consentline.domain.plan_steps import Base, BaseChoice, BaseRelation, InputChoice, PlannedInput
 from consentline.domain.training import ModelStatus
-from consentline.domain.violations import UNKNOWN_PURPOSE
 
 
 class Demand(NamedTuple):

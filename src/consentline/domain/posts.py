@@ -41,11 +41,15 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A person's tie to a post (author or depicted), as the system believed from `recorded_at` until `until`."""
+    """A person's tie to a post (author or depicted), as the system believed from `recorded_at` until `until`.
+
+    `settled`: the person depicted was erased, and what they were to uses of the post is kept as codes on it.
+    """
 
     person: PersonFacts
     recorded_at: Instant
     until: Instant | None = None
+    settled: bool = False
 
     def known(self, known_at: Instant) -> bool:
         """Whether the system believed in the tie at `known_at`."""
@@ -53,8 +57,22 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptUse:
+    """What is kept of an erased post's use by a run: reasons and policy version as codes, and whether it violated."""
+
+    run: str
+    reasons: tuple[str, ...]
+    policy: tuple[str, int] | None
+    violates: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PostFacts:
-    """Everything recorded of a post, unfiltered by any time; `description` is None while it is known by key only."""
+    """Everything recorded of a post, unfiltered by any time; `description` is None while it is known by key only.
+
+    `erased_at` is when its author's erasure was confirmed, once it was carried out for this post: then `kept` is all
+    that is left. `minor_at_use` names the runs at whose use it depicted a minor who was erased since.
+    """
 
     key: str
     description: Description | None = None
@@ -63,6 +81,16 @@ class PostFacts:
     visibilities: tuple[Dated[Visibility], ...] = ()
     deletions: tuple[Dated[None], ...] = ()
     special_category: tuple[Dated[bool], ...] = ()
+    erased_at: Instant | None = None
+    kept: tuple[KeptUse, ...] = ()
+    minor_at_use: frozenset[str] = frozenset()
+
+    @property
+    def erased_since(self) -> Instant | None:
+        """When the erasure of its author was confirmed, carried out for this post already or not."""
+        if self.erased_at is not None:
+            return self.erased_at
+        return next((link.person.erased_at for link in self.authors if link.until is None), None)
 
     def described(self, known_at: Instant) -> Description | None:
         """The description, if recorded by `known_at`."""
@@ -70,7 +98,9 @@ class PostFacts:
         return description if description is not None and description.recorded_at <= known_at else None
 
     def named(self, known_at: Instant) -> bool:
-        """Whether any recorded fact but a membership named the key by `known_at`."""
+        """Whether any recorded fact but a membership named the key by `known_at`; of an erased one, when is gone."""
+        if self.erased_since is not None:
+            return True
         described_at = () if self.description is None else (self.description.recorded_at,)
         ties = (link.recorded_at for link in (*self.authors, *self.depicted))
         said = (fact.recorded_at for fact in (*self.visibilities, *self.deletions, *self.special_category))

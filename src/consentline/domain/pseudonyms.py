@@ -30,6 +30,15 @@ class Pseudonyms:
         extracted = hmac.new(bytes(32), self._secret, hashlib.sha256).digest()
         return hmac.new(extracted, f"{purpose}\x01".encode(), hashlib.sha256).digest()
 
+    @property
+    def check(self) -> str:
+        """A value by which the same secret is known again, and from which it cannot be found."""
+        return self.of("Secret", "check")
+
+    def either(self, label: str, key: str) -> list[str]:
+        """The keys under which something may be stored: its own, and the digest that stands for it once erased."""
+        return [key, self.of(label, key)]
+
 
 def is_digest(key: str) -> bool:
     """Whether this is a digest already: what stands for an erased person's key."""

@@ -24,6 +24,8 @@ def day_begins(day: date) -> Instant:
 
 def _moments(post: PostFacts, policies: Iterable[Policy], purpose: str, after: Instant) -> Iterator[Instant]:
     description, author = post.described(EVER), post.author(EVER)
+    if post.erased_since is not None:
+        return
     yield from (fact.valid_from for fact in post.deletions)
     if description is None or author is None:
         yield from (fact.valid_from for fact in post.visibilities)
@@ -42,7 +44,8 @@ def _moments(post: PostFacts, policies: Iterable[Policy], purpose: str, after: I
         yield from (fact.valid_from for fact in author.consents if fact.purpose == purpose)
     if any(policy.protects_depicted for policy in rules):
         for person in post.depicted_others(EVER):
-            yield from _of_age(person, after)
+            if person.erased_at is None:
+                yield from _of_age(person, after)
             yield from _of_objections(person, purpose, description.platform)
             yield from _of_erasures(person)
 

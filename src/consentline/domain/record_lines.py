@@ -13,6 +13,7 @@ import msgspec
 from consentline.domain.codes import check_jurisdiction, check_platform, check_purpose
 from consentline.domain.errors import InvalidInputError
 from consentline.domain.keys import LONGEST_KEY, check_key
+from consentline.domain.pseudonyms import PREFIX
 from consentline.domain.records import KINDS, NoticeServed, Post, Record
 
 _decode = msgspec.json.Decoder[Record](Record).decode
@@ -77,7 +78,7 @@ def parse(line: bytes, latest: datetime) -> Record:
 def _check_post(post: Post, latest: datetime) -> None:
     """What `_check` does, by name and without a call where all is well: nearly every line of a large file is a post."""
     both = post.key + post.author
-    plain = both.isascii() and both.isprintable() and " " not in both
+    plain = both.isascii() and both.isprintable() and " " not in both and PREFIX not in both
     if not (plain and 0 < len(post.key) <= LONGEST_KEY and 0 < len(post.author) <= LONGEST_KEY):
         check_key(post.key, "key")
         check_key(post.author, "author")

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
+from consentline.domain.at_use import is_ordinary, purpose_of, violates
 from consentline.domain.datasets import Coverage, Membership, VersionRef
 from consentline.domain.evaluation import Evaluator
 from consentline.domain.instants import ALWAYS, EVER, Instant
@@ -15,9 +16,6 @@ from consentline.domain.lineage import Kind, Lineage, run_node
 from consentline.domain.policies import Policy
 from consentline.domain.posts import PostFacts
 from consentline.domain.training import RunStatus, TrainingRun
-
-UNKNOWN_PURPOSE = "AI_TRAINING"
-"""What a run of which nobody recorded the purpose is judged for."""
 
 
 class Question(NamedTuple):
@@ -38,7 +36,7 @@ def question_of(run: TrainingRun) -> Question | None:
     """What the run's members are asked; None for a run that did not start, or failed: it will never have a product."""
     if run.started_at is None or run.status is RunStatus.FAILED:
         return None
-    return Question(run.purpose or UNKNOWN_PURPOSE, run.started_at)
+    return Question(purpose_of(run), run.started_at)
 
 
 def judged_inputs(lineage: Lineage, run: TrainingRun) -> list[VersionRef]:
@@ -51,6 +49,7 @@ class Readers:
 
     def __init__(self, lineage: Lineage, since: Instant = ALWAYS, *, only: Collection[str] | None = None) -> None:
         runs = lineage.runs.values() if only is None else (lineage.runs[key] for key in only)
+        self._runs = lineage.runs
         self._questions: dict[str, Question] = {}
         self._reading: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
         self._found: dict[tuple[Membership, ...], frozenset[str]] = {}
@@ -88,6 +87,10 @@ class Readers:
         evaluators: dict[Question, Evaluator] = {}
         found: set[Violation] = set()
         for post in facts:
+            if not is_ordinary(post):
+                runs = (run for run in readers[post.key] if violates(post, policies, self._runs[run]))
+                found.update(Violation(run, post.key) for run in runs)
+                continue
             by_question: defaultdict[Question, list[str]] = defaultdict(list)
             for run in readers[post.key]:
                 by_question[self._questions[run]].append(run)

@@ -4,6 +4,7 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
+from consentline.domain.keys import check_not_reserved
 from consentline.gql.scalars import DateTime
 
 First: TypeAlias = Annotated[int, strawberry.argument(description="How many items at most, from 1 to 100.")]
@@ -21,3 +22,13 @@ Purpose: TypeAlias = Annotated[
 ]
 
 AI_TRAINING = "AI_TRAINING"
+
+
+def asked(key: str, *path: str) -> str:
+    """The key of a person, a post, an objection or an erasure that somebody asks about.
+
+    Raises:
+        InvalidInputError: KEY_RESERVED; it is, or may be, the digest of something erased.
+    """
+    check_not_reserved(key, *path)
+    return key

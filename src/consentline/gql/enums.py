@@ -11,7 +11,7 @@ from consentline.domain.access import Role
 from consentline.domain.consent import ConsentStatus
 from consentline.domain.datasets import Coverage, VersionStatus
 from consentline.domain.eligibility import Reason
-from consentline.domain.erasures import ErasureStatus
+from consentline.domain.erasures import ErasureLimit, ErasureStatus
 from consentline.domain.events import EventKind
 from consentline.domain.flags import CauseKind, FlagResolution, FlagStatus
 from consentline.domain.gate import GateStep
@@ -279,6 +279,18 @@ _expose(
         ErasureStatus.CONFIRMED: "The person was identified; what is theirs is being erased.",
         ErasureStatus.DONE: "What is theirs is erased.",
         ErasureStatus.REFUSED: "Not carried out, with grounds (Art. 12(6), 17(3)).",
+    },
+)
+_expose(
+    ErasureLimit,
+    "ErasureLimit",
+    "Where the system cannot erase, and somebody has to.",
+    {
+        ErasureLimit.MODEL_WEIGHTS: "Model versions were trained on the posts: see their retraining flags.",
+        ErasureLimit.COPIES: "Exports and other copies of dataset versions that held the posts name their keys.",
+        ErasureLimit.BACKUPS: "Backups made before hold the person's data until they expire.",
+        ErasureLimit.DATABASE_FILES: "Transaction logs, and freed records of the store, hold what was deleted until"
+        " they are pruned, or used again.",
     },
 )
 _expose(

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from consentline.domain.errors import InvalidInputError
+from consentline.domain.keys import check_not_reserved
 
 
 class NodeKind(StrEnum):
@@ -54,6 +55,22 @@ def decode_id(text: str) -> NodeId:
         raise _bad_id() from None
     if encode_id(node) != text:
         raise _bad_id()
+    return node
+
+
+_OF_PEOPLE = frozenset({NodeKind.USER, NodeKind.POST, NodeKind.OBJECTION, NodeKind.ERASURE})
+
+
+def asked_id(text: str) -> NodeId:
+    """What a client asks about by an id, as `decode_id`.
+
+    Raises:
+        InvalidInputError: BAD_ID; or KEY_RESERVED, when it stands for something erased, which is asked about by the key
+            that it had.
+    """
+    node = decode_id(text)
+    if node.kind in _OF_PEOPLE:
+        check_not_reserved(node.key, "id")
     return node
 
 

@@ -246,7 +246,7 @@ class Mutation(DeliveryMutations):
         outcome = await info.context.change(
             lambda: objection_cases.decide_objection(
                 info.context.service,
-                input_.key,
+                input_.checked_key(),
                 uphold=input_.uphold,
                 grounds=input_.checked_grounds(),
                 decided_at=input_.decided_at,
@@ -264,7 +264,7 @@ class Mutation(DeliveryMutations):
         """A later deadline, and why."""
         outcome = await info.context.change(
             lambda: objection_cases.extend_objection(
-                info.context.service, input_.key, input_.checked_reason(), by=info.context.principal.role
+                info.context.service, input_.checked_key(), input_.checked_reason(), by=info.context.principal.role
             )
         )
         return _objection(outcome)
@@ -275,7 +275,9 @@ class Mutation(DeliveryMutations):
     ) -> payloads.ObjectionPayload:
         """From now on it stops nothing."""
         outcome = await info.context.change(
-            lambda: objection_cases.withdraw_objection(info.context.service, input_.key, by=info.context.principal.role)
+            lambda: objection_cases.withdraw_objection(
+                info.context.service, input_.checked_key(), by=info.context.principal.role
+            )
         )
         return _objection(outcome)
 
@@ -291,6 +293,41 @@ class Mutation(DeliveryMutations):
         outcome = await info.context.change(
             lambda: erasure_cases.request_erasure(
                 info.context.service, input_.command(), by=info.context.principal.role
+            )
+        )
+        return await _erasure(info.context, outcome)
+
+    @strawberry.mutation(
+        description="Erase a person who was identified: keys become digests, everything else of theirs goes; lineage"
+        " and counts stay. It answers when it is done; called again after an interruption, it goes on.",
+        metadata=_OBJECTIONS,
+    )
+    async def confirm_erasure(
+        self, info: Info, input_: Annotated[objection_inputs.ConfirmErasureInput, _INPUT]
+    ) -> payloads.ErasurePayload:
+        """An erasure carried out."""
+        outcome = await info.context.change(
+            lambda: erasure_cases.confirm_erasure(
+                info.context.service, input_.checked_key(), by=info.context.principal.role
+            )
+        )
+        return await _erasure(info.context, outcome)
+
+    @strawberry.mutation(
+        description="Refuse a request for erasure, with grounds: the restriction is lifted from `decidedAt` on.",
+        metadata=_OBJECTIONS,
+    )
+    async def reject_erasure(
+        self, info: Info, input_: Annotated[objection_inputs.RejectErasureInput, _INPUT]
+    ) -> payloads.ErasurePayload:
+        """An erasure that is not carried out."""
+        outcome = await info.context.change(
+            lambda: erasure_cases.reject_erasure(
+                info.context.service,
+                input_.checked_key(),
+                grounds=input_.checked_grounds(),
+                decided_at=input_.decided_at,
+                by=info.context.principal.role,
             )
         )
         return await _erasure(info.context, outcome)

@@ -8,17 +8,18 @@ import strawberry
 from consentline.domain.access import Action
 from consentline.domain.audit import AuditFilter, possible_subjects
 from consentline.domain.datasets import VersionRef
+from consentline.domain.erasures import ErasureStatus
 from consentline.domain.errors import ConsentlineError, InvalidInputError, NotFoundError
 from consentline.domain.flags import FlagStatus
 from consentline.domain.lineage import Kind
 from consentline.domain.objections import ObjectionOrder, ObjectionStatus
 from consentline.domain.reports import Period
 from consentline.gql.access import needs
-from consentline.gql.arguments import AI_TRAINING, After, At, First, KnownAt, Purpose
+from consentline.gql.arguments import AI_TRAINING, After, At, First, KnownAt, Purpose, asked
 from consentline.gql.context import Context, Info
 from consentline.gql.deliveries import DeliveryQueries
 from consentline.gql.enums import LineageDirection
-from consentline.gql.ids import NodeId, NodeKind, decode_id
+from consentline.gql.ids import NodeId, NodeKind, asked_id
 from consentline.gql.scalars import DateTime
 from consentline.gql.types.audit import AuditEntryConnection
 from consentline.gql.types.differences import DatasetVersionDiff
@@ -42,6 +43,7 @@ from consentline.gql.types.people import Objection, Post, User
 from consentline.gql.types.reports import ObjectionFigures, RecordedRefusal, TrainingFigures
 from consentline.gql.types.usage import LineageGraph, PostUsage, UserUsage
 from consentline.usecases import audit as audit_cases
+from consentline.usecases import erasures as erasure_cases
 from consentline.usecases import lineage as lineage_cases
 from consentline.usecases import notices as notice_cases
 from consentline.usecases import objections as objection_cases
@@ -80,6 +82,7 @@ _Order = Annotated[
     ObjectionOrder,
     strawberry.argument(name="orderBy", description="What they are sorted by; URGENCY lists PENDING ones."),
 ]
+_ErasureStatus = Annotated[ErasureStatus | None, strawberry.argument(description="Only of this status. Left out: all.")]
 _FlagStatus = Annotated[FlagStatus | None, strawberry.argument(description="Only of this status. Left out: all.")]
 _Policy = Annotated[str, strawberry.argument(description="The policy's key.")]
 _PolicyVersion = Annotated[int, strawberry.argument(description="The version within the key.")]
@@ -108,7 +111,7 @@ class Query(DeliveryQueries):
     @strawberry.field(description="Anything by its id; null when it is not recorded.", metadata=_LINEAGE)
     async def node(self, info: Info, node: _Id) -> Node | None:
         """One node, by the access rules of its kind."""
-        return await info.context.load_node(info.context, decode_id(node))
+        return await info.context.load_node(info.context, asked_id(node))
 
     @strawberry.field(
         description="Many things by their ids, in the same order; null for what is not recorded.", metadata=_LINEAGE
@@ -125,12 +128,12 @@ class Query(DeliveryQueries):
     @strawberry.field(description="A person; null when nothing names them.", metadata=_PEOPLE)
     async def user(self, info: Info, key: _Key) -> User | None:
         """A person by their key."""
-        return None if await info.context.user(key) is None else User(key=key)
+        return None if await info.context.user(asked(key, "key")) is None else User(key=key)
 
     @strawberry.field(description="A post; null when nothing names it.", metadata=_LINEAGE)
     async def post(self, info: Info, key: _Key) -> Post | None:
         """A post by its key."""
-        post = await info.context.post(key)
+        post = await info.context.post(asked(key, "key"))
         return None if post is None else Post(value=post)
 
     @strawberry.field(description="A dataset; null when it is not recorded.", metadata=_LINEAGE)
@@ -171,13 +174,13 @@ class Query(DeliveryQueries):
     @strawberry.field(description="An objection; null when it is not recorded.", metadata=_PEOPLE)
     async def objection(self, info: Info, key: _Key) -> Objection | None:
         """An objection by its key."""
-        objection = await info.context.objection(key)
+        objection = await info.context.objection(asked(key, "key"))
         return None if objection is None else Objection(value=objection)
 
     @strawberry.field(description="An erasure; null when it is not recorded.", metadata=_PEOPLE)
     async def erasure(self, info: Info, key: _Key) -> Erasure | None:
         """An erasure by its key."""
-        erasure = await info.context.erasure(key)
+        erasure = await info.context.erasure(asked(key, "key"))
         return None if erasure is None else Erasure(value=erasure)
 
     @strawberry.field(
@@ -187,12 +190,12 @@ class Query(DeliveryQueries):
     )
     async def post_usage(self, info: Info, post: _Post, known_at: KnownAt = None) -> PostUsage:
         """One statement, and a walk in memory."""
-        return PostUsage(answer=await usage_cases.post_usage(info.context.service, post, known_at))
+        return PostUsage(answer=await usage_cases.post_usage(info.context.service, asked(post, "post"), known_at))
 
     @strawberry.field(description="Was anything that this person posted used?", metadata=_PEOPLE)
     async def user_usage(self, info: Info, user: _User, known_at: KnownAt = None) -> UserUsage:
         """Counted in groups; the posts themselves are read when they are asked for."""
-        answer = await person_cases.user_usage(info.context.service, user, known_at)
+        answer = await person_cases.user_usage(info.context.service, asked(user, "user"), known_at)
         return UserUsage(answer=answer, asked=known_at)
 
     @strawberry.field(
@@ -203,7 +206,7 @@ class Query(DeliveryQueries):
         self, info: Info, post: _Post, purpose: Purpose = AI_TRAINING, at: At = None, known_at: KnownAt = None
     ) -> Eligibility | None:
         """The answer with all its reasons."""
-        answer = await post_cases.eligibility(info.context.service, post, purpose, at, known_at)
+        answer = await post_cases.eligibility(info.context.service, asked(post, "post"), purpose, at, known_at)
         return None if answer is None else Eligibility(value=answer)
 
     @strawberry.field(
@@ -226,7 +229,7 @@ class Query(DeliveryQueries):
             answer = await lineage_cases.lineage(
                 info.context.service,
                 kind,
-                key,
+                asked(key, "key") if kind is Kind.POST else key,
                 upstream=direction is LineageDirection.UPSTREAM,
                 max_depth=max_depth,
                 max_nodes=max_nodes,
@@ -251,6 +254,16 @@ class Query(DeliveryQueries):
         request = context.cursors.request(listing, first, after)
         page = await objection_cases.list_objections(context.service, status, overdue, request, order_by)
         return connect(context.cursors, listing, page, lambda objection: Objection(value=objection))
+
+    @strawberry.field(description="Erasures, by the time of receipt.", metadata=_PEOPLE)
+    async def erasures(
+        self, info: Info, status: _ErasureStatus = None, first: First = 50, after: After = None
+    ) -> Connection[Erasure]:
+        """A page of erasures."""
+        context, listing = info.context, f"erasures:{status or ''}"
+        request = context.cursors.request(listing, first, after)
+        page = await erasure_cases.list_erasures(context.service, status, request)
+        return connect(context.cursors, listing, page, lambda erasure: Erasure(value=erasure))
 
     @strawberry.field(description="Retraining flags, by the time they were raised.", metadata=_LINEAGE)
     async def retraining_flags(
@@ -336,7 +349,7 @@ class Query(DeliveryQueries):
 
 def _decoded(text: str) -> NodeId | ConsentlineError:
     try:
-        return decode_id(text)
+        return asked_id(text)
     except ConsentlineError as error:
         return error
 

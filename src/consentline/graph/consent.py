@@ -1,5 +1,6 @@
 """The history of what a person was told and what they said, append-only."""
 
+from collections.abc import Sequence
 from typing import LiteralString, NamedTuple
 
 from consentline.domain.consent import ConsentStatus
@@ -21,7 +22,7 @@ class ConsentEvent(NamedTuple):
 
 
 HISTORY: LiteralString = """
-OPTIONAL MATCH (u:User {key: $user})
+OPTIONAL MATCH (u:User) WHERE u.key IN $users
 WITH [(u)-[:SAID]->(s:ConsentState {purpose: $purpose}) | [s.valid_from, s.recorded_at,
        CASE s.status WHEN 'GIVEN' THEN 'CONSENT_GIVEN' WHEN 'WITHDRAWN' THEN 'CONSENT_WITHDRAWN' ELSE s.status END,
        coalesce(s.objection, '')]]
@@ -37,9 +38,9 @@ RETURN total, [e IN sorted WHERE e[0] > $after[0] OR (e[0] = $after[0] AND (e[1]
 """
 
 
-async def history(tx: Tx, user: str, purpose: str, request: PageRequest) -> Page[ConsentEvent]:
-    """What the person was told and said about the purpose, by valid time, then recorded time."""
+async def history(tx: Tx, users: Sequence[str], purpose: str, request: PageRequest) -> Page[ConsentEvent]:
+    """What the person, stored under one of the keys, was told and said, by valid, then recorded time."""
     after = list(request.after or (ALWAYS, ALWAYS, "", ""))
-    row = await tx.get(HISTORY, user=user, purpose=purpose, after=after, most=request.first + 1)
+    row = await tx.get(HISTORY, users=users, purpose=purpose, after=after, most=request.first + 1)
     events = [ConsentEvent(each[0], each[1], ConsentStatus(each[2]), each[3]) for each in row["events"]]
     return page_from(events, tuple, request, row["total"])

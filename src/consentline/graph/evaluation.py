@@ -85,6 +85,7 @@ MATCH (:Shard {key: shard})<-[m:IN_SHARD]-(p:Post)
 WHERE m.from_version <= $number AND coalesce(m.to_version, 9223372036854775807) > $number
 OPTIONAL MATCH (p)-[:AUTHORED_BY]->(u:User)
 WITH p, u, CASE
+  WHEN p.erased_at IS NOT NULL OR u.erased_at IS NOT NULL THEN 2
   WHEN p.described_at IS NULL THEN CASE WHEN EXISTS { (p)-[:CHANGED]->() } THEN 2 ELSE 1 END
   WHEN EXISTS { (p)-[:CHANGED|DEPICTS]->() } OR COUNT { (p)-[:AUTHORED_BY]->() } <> 1 THEN 2
   ELSE 0 END AS sort
@@ -112,6 +113,7 @@ WHERE NOT EXISTS {
 }
 OPTIONAL MATCH (p)-[:AUTHORED_BY]->(u:User)
 WITH p, u, m.recheck_at AS recheck_at, CASE
+  WHEN p.erased_at IS NOT NULL OR u.erased_at IS NOT NULL THEN 2
   WHEN p.described_at IS NULL THEN CASE WHEN EXISTS { (p)-[:CHANGED]->() } THEN 2 ELSE 1 END
   WHEN EXISTS { (p)-[:CHANGED|DEPICTS]->() } OR COUNT { (p)-[:AUTHORED_BY]->() } <> 1 THEN 2
   ELSE 0 END AS sort
@@ -221,10 +223,13 @@ async def _page(tx: Tx, people: People, groups: list[list[Any]]) -> PostPage:
     """The page of rows [author, plain, bare, others, …], with the facts of the people and of the other posts."""
     page = PostPage()
     authors = await people.facts(tx, [group[0] for group in groups if group[1]])
-    page.plain = [(authors[group[0]], group[1]) for group in groups if group[1]]
+    page.plain = [(authors[group[0]], group[1]) for group in groups if group[1] and group[0] in authors]
     page.bare = list({key: None for group in groups for key in group[2]})
-    others = sorted({key for group in groups for key in group[3]})
-    for begin in range(0, len(others), _OTHERS_AT_ONCE):
-        found = await posts.facts(tx, others[begin : begin + _OTHERS_AT_ONCE], people.facts)
+    others = {key for group in groups for key in group[3]}
+    # The key of an author may have become a digest since the page was read.
+    others.update(post[0] for group in groups if group[0] not in authors for post in group[1])
+    ordered = sorted(others)
+    for begin in range(0, len(ordered), _OTHERS_AT_ONCE):
+        found = await posts.facts(tx, ordered[begin : begin + _OTHERS_AT_ONCE], people.facts)
         page.others += found.values()
     return page

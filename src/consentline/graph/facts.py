@@ -7,7 +7,9 @@ where something is decided about one that exists already.
 from collections.abc import Collection
 from typing import LiteralString, NamedTuple, TypeVar
 
+from consentline.domain.pseudonyms import Pseudonyms
 from consentline.graph.session import Tx
+from consentline.graph.suppression import check_people, check_posts
 
 T = TypeVar("T")
 _BATCH = 10_000
@@ -52,20 +54,28 @@ LOCK_PEOPLE: LiteralString = """
 UNWIND $people AS key
 MERGE (u:User {key: key})
 ON CREATE SET u.guard = false
-WITH u, coalesce(u.guard = false, false) AS created
+WITH u, key, coalesce(u.guard = false, false) AS created
 SET u.guard = true
-WITH u, created, EXISTS { (u)<-[:FILED_BY]-(o:Objection) WHERE o.status IN ['PENDING', 'UPHELD'] }
+WITH u, key, created, EXISTS { (u)<-[:FILED_BY]-(o:Objection) WHERE o.status IN ['PENDING', 'UPHELD'] }
   OR EXISTS { (u)<-[:REQUESTED_BY]-(e:Erasure) WHERE e.status <> 'REFUSED' } AS objecting
-RETURN collect(CASE WHEN created THEN u.key END) AS created, collect(CASE WHEN objecting THEN u.key END) AS objecting
+RETURN collect(CASE WHEN created THEN u.key END) AS created, collect(CASE WHEN objecting THEN u.key END) AS objecting,
+       collect(CASE WHEN u.key <> key THEN key END) AS renamed
 """
 
 
-async def lock_people(tx: Tx, people: Collection[str]) -> LockedPeople:
+async def lock_people(tx: Tx, pseudonyms: Pseudonyms, people: Collection[str]) -> LockedPeople:
     """Take the people's guards in key order and tell who of them objects.
 
     A guard that is set already is set to the same value: that locks the node and writes nothing.
+
+    Raises:
+        RacedError: somebody was erased while this waited for their guard.
+        SuppressedError: some of them were erased before, and are named by the keys that they had.
     """
     row = await tx.get(LOCK_PEOPLE, people=Rows(sorted(people)))
+    if row["renamed"]:
+        raise RacedError
+    await check_people(tx, pseudonyms, row["created"])
     return LockedPeople(frozenset(people), frozenset(row["created"]), frozenset(row["objecting"]))
 
 
@@ -97,13 +107,24 @@ async def lock_posts(tx: Tx, posts: Collection[str]) -> None:
 ENSURE_POSTS: LiteralString = """
 UNWIND $posts AS key
 MERGE (p:Post {key: key})
+ON CREATE SET p.guard = false
+WITH p, key, coalesce(p.guard = false, false) AS created
 SET p.guard = true
 REMOVE p.guard
+RETURN collect(CASE WHEN created THEN key END) AS created, collect(CASE WHEN p.key <> key THEN key END) AS renamed
 """
 
 
-async def ensure_posts(tx: Tx, posts: Collection[str]) -> None:
-    """Lock posts in key order; who was never recorded is created, known by key only."""
+async def ensure_posts(tx: Tx, pseudonyms: Pseudonyms, posts: Collection[str]) -> None:
+    """Lock posts in key order; who was never recorded is created, known by key only.
+
+    Raises:
+        RacedError: one of them was erased while this waited for its lock.
+        SuppressedError: some of them were erased before, and are named by the keys that they had.
+    """
     ordered = sorted(posts)
     for begin in range(0, len(ordered), _BATCH):
-        await tx.rows(ENSURE_POSTS, posts=Rows(ordered[begin : begin + _BATCH]))
+        row = await tx.get(ENSURE_POSTS, posts=Rows(ordered[begin : begin + _BATCH]))
+        if row["renamed"]:
+            raise RacedError
+        await check_posts(tx, pseudonyms, row["created"])

@@ -7,8 +7,10 @@ from typing import Any, LiteralString
 from neo4j.exceptions import ConstraintError
 
 from consentline.domain.instants import ALWAYS, Instant
+from consentline.domain.pseudonyms import Pseudonyms
 from consentline.graph.facts import RacedError, Rows
 from consentline.graph.session import Tx
+from consentline.graph.suppression import check_posts
 
 
 @dataclass(slots=True)
@@ -84,18 +86,22 @@ CREATE (:Post {
 """
 
 
-async def create(tx: Tx, authors: Sequence[tuple[str, Sequence[Sequence[Any]]]], now: Instant) -> None:
+async def create(
+    tx: Tx, pseudonyms: Pseudonyms, authors: Sequence[tuple[str, Sequence[Sequence[Any]]]], now: Instant
+) -> None:
     """Write posts whose keys were never recorded, grouped by author.
 
     A post is [key, platform, kind, published_at, visibility, special_category, digest].
 
     Raises:
         RacedError: another transaction recorded one of the keys meanwhile; this one cannot go on.
+        SuppressedError: some of the keys are those of erased posts.
     """
     try:
         await tx.rows(CREATE, authors=Rows(authors), now=now)
     except ConstraintError as error:
         raise RacedError from error
+    await check_posts(tx, pseudonyms, [row[0] for _, rows in authors for row in rows])
 
 
 DESCRIBE: LiteralString = """

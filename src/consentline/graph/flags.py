@@ -82,8 +82,8 @@ RETURN COUNT {
 """
 
 PAGE_OF_OBJECTION: LiteralString = """
-MATCH (:Objection {key: $objection})<-[c:CAUSED_BY]-(f:RetrainingFlag)
-WHERE c.dropped_at IS NULL
+MATCH (o:Objection)<-[c:CAUSED_BY]-(f:RetrainingFlag)
+WHERE o.key IN $objections AND c.dropped_at IS NULL
 WITH DISTINCT f ORDER BY f.raised_at, f.uid
 WITH collect(f) AS found
 RETURN size(found) AS total,
@@ -102,9 +102,9 @@ async def page(tx: Tx, status: FlagStatus | None, model: str | None, request: Pa
     return await _page(tx, row, request)
 
 
-async def page_of_objection(tx: Tx, objection: str, request: PageRequest) -> Page[RetrainingFlag]:
-    """The flags of which the objection is a cause, by the time they were raised, then uid."""
-    return await _page(tx, await tx.get(PAGE_OF_OBJECTION, objection=objection, **_after(request)), request)
+async def page_of_objection(tx: Tx, keys: Sequence[str], request: PageRequest) -> Page[RetrainingFlag]:
+    """The flags of which the objection stored under one of the keys is a cause, by when they were raised, then uid."""
+    return await _page(tx, await tx.get(PAGE_OF_OBJECTION, objections=keys, **_after(request)), request)
 
 
 def _after(request: PageRequest) -> dict[str, str | int]:

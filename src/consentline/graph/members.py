@@ -242,15 +242,18 @@ async def members(tx: Tx, dataset: str, number: int, most: int = 2**62) -> list[
 
 
 HELD: LiteralString = """
-UNWIND $posts AS key
-MATCH (p:Post {key: key})-[m:IN_SHARD {dataset: $dataset}]->(:Shard)
-WHERE m.from_version <= $number AND coalesce(m.to_version, 9223372036854775807) > $number
-RETURN collect(p.key) AS posts
+UNWIND $posts AS keys
+MATCH (p:Post)-[m:IN_SHARD {dataset: $dataset}]->(:Shard)
+WHERE p.key IN keys AND m.from_version <= $number AND coalesce(m.to_version, 9223372036854775807) > $number
+RETURN collect(keys[0]) AS posts
 """
 
 
-async def held(tx: Tx, dataset: str, number: int, posts: Sequence[str]) -> set[str]:
-    """Those of the posts that have an interval with the version number in it."""
+async def held(tx: Tx, dataset: str, number: int, posts: Sequence[Sequence[str]]) -> set[str]:
+    """Those of the posts that have an interval with the version number in it.
+
+    Each by the first of the keys under which it may be stored.
+    """
     return set((await tx.get(HELD, dataset=dataset, number=number, posts=list(posts)))["posts"])
 
 

@@ -54,13 +54,13 @@ MATCH (f:UserFact)
 USING INDEX SEEK f:UserFact(field, value, recorded_at)
 WHERE f.field = 'jurisdiction' AND f.value = $jurisdiction AND f.recorded_at > $after AND f.recorded_at <= until
 MATCH (u:User)-[:KNOWN]->(f)
-RETURN until, collect([
+RETURN until, collect(CASE WHEN u.erased_at IS NULL THEN [
   u.key, f.valid_from,
   [(u)-[:KNOWN]->(j:UserFact {field: 'jurisdiction'}) | [j.value, j.valid_from, j.recorded_at]],
   [(u)-[s:SERVED]->(n:Notice) WHERE n.purpose = $purpose AND n.described_at IS NOT NULL
     | [n.purpose, s.served_at, CASE WHEN n.described_at > s.recorded_at THEN n.described_at ELSE s.recorded_at END,
        s.seen_at, coalesce(s.seen_recorded_at, s.recorded_at)]]
-]) AS people
+] END) AS people
 """
 
 

@@ -103,7 +103,8 @@ async def page_by_urgency(tx: Tx, overdue: bool | None, now: Instant, request: P
 
 
 LIST_OF_PERSON: LiteralString = """
-MATCH (:User {key: $user})<-[:FILED_BY]-(o:Objection)
+MATCH (u:User)<-[:FILED_BY]-(o:Objection)
+WHERE u.key IN $users
 WITH o ORDER BY o.received_at, o.key
 WITH collect(o) AS found
 RETURN size(found) AS total,
@@ -111,10 +112,10 @@ RETURN size(found) AS total,
 """
 
 
-async def page_of_person(tx: Tx, user: str, request: PageRequest) -> Page[Objection]:
-    """The person's objections by the time of receipt, then key."""
+async def page_of_person(tx: Tx, users: Sequence[str], request: PageRequest) -> Page[Objection]:
+    """The objections of the person, stored under one of the keys, by the time of receipt, then key."""
     after, key = request.after or (ALWAYS, "")
-    row = await tx.get(LIST_OF_PERSON, user=user, after=after, key=key, most=request.first + 1)
+    row = await tx.get(LIST_OF_PERSON, users=users, after=after, key=key, most=request.first + 1)
     return page_from(await _in_order(tx, row["keys"]), _by_receipt, request, row["total"])
 
 

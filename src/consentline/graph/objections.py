@@ -49,7 +49,7 @@ SET o.status = $status, o.decided_at = coalesce($decided_at, o.decided_at), o.gr
 CREATE (o)-[:BECAME]->(:Transition {
   status: $status, at: $at, recorded_at: $recorded_at, by: $by, grounds: $grounds
 })
-WITH u, o
+WITH u, o WHERE u.erased_at IS NULL
 UNWIND o.purposes AS purpose
 CREATE (u)-[:SAID]->(:ConsentState {
   purpose: purpose, status: $consent, valid_from: $at, recorded_at: $recorded_at, objection: o.key
@@ -95,7 +95,7 @@ SET o.extended_to = $extended_to, o.deadline = $extended_to, o.extended_at = $re
 """
 
 
-async def extend(tx: Tx, key: str, *, extended_to: Instant, reason: str, recorded_at: Instant, by: str) -> None:
+async def extend(tx: Tx, key: str, *, extended_to: Instant, reason: str | None, recorded_at: Instant, by: str) -> None:
     """Record the one extension of the period; `due_at` stays."""
     await tx.rows(EXTEND, key=key, extended_to=extended_to, reason=reason, recorded_at=recorded_at, by=by)
 
@@ -105,13 +105,14 @@ UNWIND $keys AS key
 MATCH (o:Objection {key: key})-[:FILED_BY]->(u:User)
 RETURN collect([o.key, u.key, o.status, o.purposes, o.platforms, o.channel, o.received_at, o.recorded_at, o.due_at,
   o.extended_to, o.decided_at, o.grounds, o.recorded_by, o.extended_at, o.extended_by, o.extension_reason,
+  o.affected_posts,
   [(o)-[:BECAME]->(t:Transition) | [t.status, t.at, t.recorded_at, t.by, t.grounds]]]) AS rows
 """
 
 
-async def find(tx: Tx, key: str) -> Objection | None:
-    """The objection as it stands."""
-    found = await find_all(tx, [key])
+async def find(tx: Tx, keys: Sequence[str]) -> Objection | None:
+    """The objection stored under one of the keys, as it stands."""
+    found = await find_all(tx, keys)
     return found[0] if found else None
 
 
@@ -158,11 +159,11 @@ MATCH (u:User {key: key})
 CALL (u) {
   WITH u WHERE $written
   MATCH (u)<-[a:AUTHORED_BY]-(p:Post)
-  WHERE a.until IS NULL AND p.described_at IS NOT NULL
+  WHERE a.until IS NULL AND (p.described_at IS NOT NULL OR p.erased_at IS NOT NULL)
   RETURN p, false AS depicting, u.key AS author
   UNION ALL
   MATCH (u)<-[d:DEPICTS]-(p:Post)-[a:AUTHORED_BY]->(w:User)
-  WHERE d.until IS NULL AND a.until IS NULL AND p.described_at IS NOT NULL AND w <> u
+  WHERE d.until IS NULL AND a.until IS NULL AND p.described_at IS NOT NULL AND w <> u AND w.erased_at IS NULL
   RETURN p, true AS depicting, w.key AS author
 }
 WITH u, depicting, author, p, [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]] AS memberships
@@ -178,7 +179,8 @@ async def scoped_posts(
 ) -> list[ScopedPosts]:
     """The described posts that the people wrote (where `written`) or that depict them, and that lie in any dataset.
 
-    They come in groups; the posts' keys are listed only when `named`.
+    They come in groups; the posts' keys are listed only when `named`. Of people who were erased, the erased posts;
+    that those depicted others is not known any more.
     """
     rows = (await tx.get(SCOPED, people=sorted(set(people)), named=named, written=written))["rows"]
     return [
@@ -219,7 +221,7 @@ async def affected_post_count(tx: Tx, user: str, platforms: Sequence[str]) -> in
 
 def _objection(row: list[Any]) -> Objection:
     key, user, status, purposes, platforms, channel, received, recorded, due, extended, decided, grounds, *past = row
-    by, extended_at, extended_by, extension_reason, transitions = past
+    by, extended_at, extended_by, extension_reason, affected, transitions = past
     history = [ObjectionEvent(ObjectionEventKind.FILED, received, recorded, by)]
     if extended_at is not None:
         kind = ObjectionEventKind.EXTENDED
@@ -239,4 +241,5 @@ def _objection(row: list[Any]) -> Objection:
         decided_at=decided,
         grounds=grounds,
         history=tuple(history),
+        affected=affected,
     )

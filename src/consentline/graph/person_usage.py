@@ -19,12 +19,17 @@ class PostGroup(NamedTuple):
 
 
 GROUPS: LiteralString = """
-MATCH (:User {key: $user})<-[a:AUTHORED_BY]-(p:Post)
-WHERE a.recorded_at <= $known_at AND coalesce(a.until, 9223372036854775807) > $known_at
-  AND p.described_at <= $known_at
-WITH p, [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]] AS memberships,
-     size([t IN $thresholds WHERE t <= p.published_at]) AS since
-WITH p.platform AS platform, since, memberships, min(p.published_at) AS published_at, count(*) AS posts
+MATCH (u:User {key: $user})
+WITH u, u.erased_at IS NULL AS known
+MATCH (u)<-[a:AUTHORED_BY]-(p:Post)
+WHERE CASE WHEN known
+  THEN a.recorded_at <= $known_at AND coalesce(a.until, 9223372036854775807) > $known_at
+       AND p.described_at <= $known_at
+  ELSE a.until IS NULL AND (p.erased_at IS NOT NULL OR p.described_at IS NOT NULL) END
+WITH known, p, [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]] AS memberships,
+     CASE WHEN known THEN size([t IN $thresholds WHERE t <= p.published_at]) END AS since
+WITH CASE WHEN known THEN p.platform END AS platform, since, memberships,
+     min(CASE WHEN known THEN p.published_at END) AS published_at, count(*) AS posts
 RETURN collect([platform, published_at, memberships, posts]) AS rows
 """
 
@@ -42,11 +47,15 @@ async def groups(tx: Tx, person: PersonFacts, known_at: Instant, thresholds: Seq
 
 
 PAGE: LiteralString = """
-MATCH (:User {key: $user})<-[a:AUTHORED_BY]-(p:Post)
-WHERE a.recorded_at <= $known_at AND coalesce(a.until, 9223372036854775807) > $known_at
-  AND p.described_at <= $known_at AND p.key > $after
-WITH p ORDER BY p.key LIMIT $most
-RETURN collect([p.key, p.platform, p.published_at,
+MATCH (u:User {key: $user})
+WITH u, u.erased_at IS NULL AS known
+MATCH (u)<-[a:AUTHORED_BY]-(p:Post)
+WHERE p.key > $after AND CASE WHEN known
+  THEN a.recorded_at <= $known_at AND coalesce(a.until, 9223372036854775807) > $known_at
+       AND p.described_at <= $known_at
+  ELSE a.until IS NULL AND (p.erased_at IS NOT NULL OR p.described_at IS NOT NULL) END
+WITH known, p ORDER BY p.key LIMIT $most
+RETURN collect([p.key, CASE WHEN known THEN p.platform END, CASE WHEN known THEN p.published_at END,
   [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]]]) AS rows
 """
 
@@ -60,8 +69,10 @@ async def page(tx: Tx, person: PersonFacts, known_at: Instant, after: str, most:
     ]
 
 
-def _facts(key: str, person: PersonFacts, platform: str, published_at: Instant) -> PostFacts:
-    """What usage asks of a post: its platform, its publication and its author."""
+def _facts(key: str, person: PersonFacts, platform: str | None, published_at: Instant | None) -> PostFacts:
+    """What usage asks of a post: its platform, its publication and its author; of an erased one nothing is left."""
+    if platform is None or published_at is None:
+        return PostFacts(key)
     description = Description(platform, PostKind.POST, published_at, Visibility.PUBLIC, recorded_at=0)
     return PostFacts(key, description, authors=(Link(person, recorded_at=0),))
 

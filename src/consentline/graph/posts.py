@@ -12,7 +12,7 @@ from consentline.domain.instants import Instant
 from consentline.domain.objections import ObjectionFacts, ObjectionStatus, Transition
 from consentline.domain.paging import Page, PageRequest, page_from
 from consentline.domain.people import Dated, PersonFacts
-from consentline.domain.posts import Description, Link, PostFacts, PostKind, Visibility
+from consentline.domain.posts import Description, KeptUse, Link, PostFacts, PostKind, Visibility
 from consentline.graph.facts import Rows
 from consentline.graph.session import Tx
 from consentline.graph.upper import Now
@@ -28,17 +28,20 @@ class PostSummary:
     kind: PostKind | None = None
     published_at: Instant | None = None
     deleted_at: Instant | None = None
+    erased_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PostForUsage:
     """What "was this post used?" needs to know: one consistent reading of clock, revision, post and memberships.
 
-    `post` carries the author's jurisdictions only; `recorded` tells whether the key stands in the graph at all.
+    `post` carries the author's jurisdictions only, and of an erased post nothing; `recorded` tells whether it stands in
+    the graph at all, `stored` under which key.
     """
 
     now: Now
     recorded: bool
+    stored: str
     post: PostFacts
     memberships: tuple[Membership, ...]
 
@@ -46,32 +49,39 @@ class PostForUsage:
 FOR_USAGE: LiteralString = """
 MATCH (r:Revision {name: 'lineage'})
 WITH r, datetime.realtime() AS now
-OPTIONAL MATCH (p:Post {key: $post})
+OPTIONAL MATCH (p:Post) WHERE p.key IN $posts
 RETURN
   now.epochSeconds * 1000000 + now.microsecond AS instant,
   r.value AS revision,
   r.first_recorded_at AS first_recorded_at,
   CASE WHEN p IS NULL THEN NULL
        ELSE [p.platform, p.kind, p.published_at, p.visibility, p.described_at] END AS post,
+  p.key AS stored,
+  p.erased_at AS erased_at,
   [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]] AS memberships,
-  [(p)-[a:AUTHORED_BY]->(u:User) | [u.key, a.recorded_at, a.until,
+  [(p)-[a:AUTHORED_BY]->(u:User) | [u.key, a.recorded_at, a.until, u.erased_at,
     [(u)-[:KNOWN]->(f:UserFact {field: 'jurisdiction'}) | [f.value, f.valid_from, f.recorded_at]]]] AS authors
 """
 
 
-async def for_usage(tx: Tx, post: str) -> PostForUsage:
-    """Clock, revision, the post's facts and its memberships in one small statement."""
-    row = await tx.get(FOR_USAGE, post=post)
-    facts = PostFacts(key=post)
-    if row["post"] is not None:
+async def for_usage(tx: Tx, keys: Sequence[str]) -> PostForUsage:
+    """Clock, revision, the post's facts and its memberships in one small statement.
+
+    `keys` are the key asked about, by which the answer calls the post, and others under which it may be stored.
+    """
+    row = await tx.get(FOR_USAGE, posts=keys)
+    facts = PostFacts(key=keys[0])
+    if row["post"] is not None and row["erased_at"] is None:
         authors = tuple(
-            Link(PersonFacts(key, jurisdictions=_dated(jurisdictions)), recorded_at, until)
-            for key, recorded_at, until, jurisdictions in row["authors"]
+            Link(PersonFacts(key, jurisdictions=_dated(jurisdictions), erased_at=erased_at), recorded_at, until)
+            for key, recorded_at, until, erased_at, jurisdictions in row["authors"]
         )
-        facts = PostFacts(key=post, description=_description(row["post"]), authors=authors)
+        described = PostFacts(key=keys[0], description=_description(row["post"]), authors=authors)
+        facts = facts if described.erased_since is not None else described
     return PostForUsage(
         now=Now(row["instant"], row["revision"], row["first_recorded_at"]),
         recorded=row["post"] is not None,
+        stored=row["stored"] or keys[0],
         post=facts,
         memberships=tuple(Membership(*each) for each in row["memberships"]),
     )
@@ -87,7 +97,11 @@ RETURN collect([
   p.special_category,
   [(p)-[:CHANGED]->(c:PostChange) | [c.field, c.value, c.valid_from, c.recorded_at]],
   [(p)-[a:AUTHORED_BY]->(u:User) | [u.key, a.recorded_at, a.until]],
-  [(p)-[d:DEPICTS]->(u:User) | [u.key, d.recorded_at, d.until]]
+  [(p)-[d:DEPICTS]->(u:User) | [u.key, d.recorded_at, d.until, coalesce(d.settled, false)]],
+  p.minor_at_use,
+  p.erased_at,
+  [i IN range(0, size(coalesce(p.used_by, [])) - 1) |
+    [p.used_by[i], p.used_reasons[i], p.used_policies[i], p.used_violating[i]]]
 ]) AS rows
 """
 
@@ -96,6 +110,7 @@ UNWIND $people AS key
 MATCH (u:User {key: key})
 RETURN collect([
   u.key,
+  u.erased_at,
   [(u)-[:KNOWN]->(f:UserFact) | [f.field, f.value, f.valid_from, f.recorded_at]],
   [(u)-[:SAID]->(s:ConsentState) WHERE s.objection IS NULL
     | [s.purpose, s.status, s.valid_from, s.recorded_at]],
@@ -125,52 +140,61 @@ async def facts(tx: Tx, posts: Sequence[str], people: ReadPeople = person_facts)
 
     Two statements, however many posts; `people` tells what is known of people.
     """
-    rows = (await tx.get(FACTS, posts=Rows(posts)))["rows"]
-    known = await people(tx, sorted({link[0] for *_, authors, depicted in rows for link in (*authors, *depicted)}))
-    return {row[0]: _post_facts(row, known) for row in rows}
+    while True:
+        rows = (await tx.get(FACTS, posts=Rows(posts)))["rows"]
+        tied = sorted({link[0] for row in rows for link in (*row[4], *row[5])})
+        known = await people(tx, tied)
+        # Somebody's key may have become a digest between the two.
+        if all(key in known for key in tied):
+            return {row[0]: _post_facts(row, known) for row in rows}
 
 
-async def person(tx: Tx, key: str) -> PersonFacts:
-    """Everything recorded of one person; of somebody never recorded, nothing."""
-    return (await person_facts(tx, [key])).get(key) or PersonFacts(key)
+async def person(tx: Tx, keys: Sequence[str]) -> PersonFacts:
+    """Everything recorded of one person, stored under one of the keys; of somebody never recorded, nothing."""
+    found = await person_facts(tx, keys)
+    return next(iter(found.values()), PersonFacts(keys[0]))
 
 
 SUMMARIES: LiteralString = """
-UNWIND $posts AS key
-MATCH (p:Post {key: key})
-RETURN collect([p.key, p.described_at IS NOT NULL,
-  head([(p)-[a:AUTHORED_BY]->(u:User) WHERE a.until IS NULL | u.key]), p.platform, p.kind, p.published_at,
+UNWIND $posts AS keys
+MATCH (p:Post) WHERE p.key IN keys
+RETURN collect([keys[0], p.described_at IS NOT NULL,
+  head([(p)-[a:AUTHORED_BY]->(u:User) WHERE a.until IS NULL AND u.erased_at IS NULL | u.key]),
+  p.platform, p.kind, p.published_at,
   reduce(first = null, t IN [(p)-[:CHANGED]->(c:PostChange {field: 'deleted'}) | c.valid_from] |
-    CASE WHEN first IS NULL OR t < first THEN t ELSE first END)]) AS rows
+    CASE WHEN first IS NULL OR t < first THEN t ELSE first END),
+  coalesce(p.erased_at, head([(p)-[a:AUTHORED_BY]->(w:User) WHERE a.until IS NULL | w.erased_at]))]) AS rows
 """
 
 
-async def summaries(tx: Tx, keys: Sequence[str]) -> dict[str, PostSummary]:
-    """The posts as they stand; unrecorded keys are absent."""
+async def summaries(tx: Tx, keys: Sequence[Sequence[str]]) -> dict[str, PostSummary]:
+    """The posts as they stand, by the first of the keys under which each may be stored; unrecorded ones are absent."""
     rows = (await tx.get(SUMMARIES, posts=list(keys)))["rows"]
     return {row[0]: _summary(row) for row in rows}
 
 
 OF_PERSON: LiteralString = """
-MATCH (:User {key: $user})<-[a:AUTHORED_BY]-(p:Post)
-WHERE a.until IS NULL AND p.described_at IS NOT NULL
+MATCH (u:User)<-[a:AUTHORED_BY]-(p:Post)
+WHERE u.key IN $users AND a.until IS NULL AND (p.described_at IS NOT NULL OR p.erased_at IS NOT NULL)
 WITH p.key AS key ORDER BY key
 WITH collect(key) AS found
 RETURN size(found) AS total, [key IN found WHERE key > $after][..$most] AS keys
 """
 
 
-async def page_of_person(tx: Tx, user: str, request: PageRequest) -> Page[PostSummary]:
-    """The described posts that the person is now believed to have written, by key."""
+async def page_of_person(tx: Tx, users: Sequence[str], request: PageRequest) -> Page[PostSummary]:
+    """The described posts that the person is now believed to have written, by key; the erased ones by their digests."""
     after = "" if request.after is None else request.after[0]
-    row = await tx.get(OF_PERSON, user=user, after=after, most=request.first + 1)
-    found = await summaries(tx, row["keys"])
+    row = await tx.get(OF_PERSON, users=users, after=after, most=request.first + 1)
+    found = await summaries(tx, [[key] for key in row["keys"]])
     posts = [found[key] for key in row["keys"]]
     return page_from(posts, lambda post: (post.key,), request, row["total"])
 
 
 def _summary(row: list[Any]) -> PostSummary:
-    key, described, author, platform, kind, published_at, deleted_at = row
+    key, described, author, platform, kind, published_at, deleted_at, erased_at = row
+    if erased_at is not None:
+        return PostSummary(key, erased_at=erased_at)
     if not described:
         return PostSummary(key, deleted_at=deleted_at)
     return PostSummary(key, author, platform, PostKind(kind), published_at, deleted_at)
@@ -184,7 +208,9 @@ def _description(row: list[Any]) -> Description | None:
 
 
 def _post_facts(row: list[Any], people: Mapping[str, PersonFacts]) -> PostFacts:
-    key, described, special_category, changes, authors, depicted = row
+    key, described, special_category, changes, authors, depicted, minor_at_use, erased_at, kept = row
+    if erased_at is not None:
+        return PostFacts(key=key, erased_at=erased_at, kept=tuple(_kept_use(*each) for each in kept))
     description = _description(described)
     special = [Dated(bool(each[1]), each[3], each[3]) for each in changes if each[0] == "special_category"]
     if description is not None and special_category is not None:
@@ -193,15 +219,23 @@ def _post_facts(row: list[Any], people: Mapping[str, PersonFacts]) -> PostFacts:
         key=key,
         description=description,
         authors=tuple(Link(people[author], recorded_at, until) for author, recorded_at, until in authors),
-        depicted=tuple(Link(people[person], recorded_at, until) for person, recorded_at, until in depicted),
+        depicted=tuple(
+            Link(people[person], recorded_at, until, settled) for person, recorded_at, until, settled in depicted
+        ),
         visibilities=tuple(Dated(Visibility(each[1]), each[2], each[3]) for each in changes if each[0] == "visibility"),
         deletions=tuple(Dated(None, each[2], each[3]) for each in changes if each[0] == "deleted"),
         special_category=tuple(special),
+        minor_at_use=frozenset(minor_at_use or ()),
     )
 
 
+def _kept_use(run: str, reasons: str, policy: str, violates: bool) -> KeptUse:
+    key, _, version = policy.rpartition(":")
+    return KeptUse(run, tuple(reasons.split()), (key, int(version)) if policy else None, violates)
+
+
 def _person(row: list[Any]) -> PersonFacts:
-    key, facts, consents, notices, objections, erasures = row
+    key, erased_at, facts, consents, notices, objections, erasures = row
     return PersonFacts(
         key=key,
         jurisdictions=_dated([fact[1:] for fact in facts if fact[0] == "jurisdiction"]),
@@ -234,6 +268,7 @@ def _person(row: list[Any]) -> PersonFacts:
             ConsentFact(purpose, Consent(status), valid_from, recorded_at)
             for purpose, status, valid_from, recorded_at in consents
         ),
+        erased_at=erased_at,
     )
 
 

@@ -89,15 +89,17 @@ class Graph:
             raise SettingsError("CONSENTLINE_NEO4J_URI: cannot be used by the Neo4j driver") from None
         return cls(driver, database, timeout_seconds)
 
-    async def read(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+    async def read(self, work: Callable[[Tx], Awaitable[T]], *, unbounded: bool = False) -> T:
         """Run `work`, each of whose statements is a read transaction of its own: one round trip each.
+
+        An `unbounded` one may take as long as it needs, for what reads everything.
 
         Raises:
             DatabaseUnavailableError: the server cannot be reached, or a statement ran out of time.
         """
         with _mapped_errors():
             async with self._session("READ") as session:
-                return await work(Tx(session, self._timeout, self._count))
+                return await work(Tx(session, 0 if unbounded else self._timeout, self._count))
 
     async def write(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Run `work` in one write transaction; transient faults repeat it as a whole, so it keeps no state outside.

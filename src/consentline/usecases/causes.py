@@ -12,6 +12,7 @@ from consentline.domain.clock import due_at
 from consentline.domain.flags import Cause, CauseKind, Source, SourceKind
 from consentline.domain.instants import Instant
 from consentline.domain.lineage import Lineage
+from consentline.domain.pseudonyms import is_digest
 from consentline.domain.violations import models_tainted
 from consentline.graph import causes, objections, posts, upper, violations
 from consentline.graph.causes import Demand, Unsettled
@@ -71,7 +72,8 @@ async def reconcile(
 async def _put_of_people(
     tx: Tx, lineage: Lineage, people: list[str], now: Instant, scoped: Sequence[ScopedPosts] | None
 ) -> Unsettled:
-    filed = await objections.of_people(tx, people)
+    # What somebody erased had caused stays as it was: see decisions/0010.
+    filed = await objections.of_people(tx, [person for person in people if not is_digest(person)])
     standing = await causes.of_sources(tx, [Source(SourceKind.OBJECTION, objection.key) for objection in filed])
     claims = live_claims(filed)
     if scoped is None:

@@ -20,7 +20,7 @@ async def find_consent(
     check_purpose(purpose, "purpose")
 
     async def work(tx: Tx) -> ConsentState:
-        person = await posts.person(tx, user)
+        person = (await posts.person(tx, service.pseudonyms.either("User", user))).left
         now = await upper.now(tx)
         asked = known_or_now(known_at, now.instant)
         lineage = await service.lineages.at(now.revision)
@@ -38,10 +38,10 @@ async def list_consent_history(service: Service, user: str, purpose: str, reques
     check_purpose(purpose, "purpose")
 
     async def work(tx: Tx) -> Page[ConsentState]:
-        person = await posts.person(tx, user)
+        person = (await posts.person(tx, service.pseudonyms.either("User", user))).left
         now = await upper.now(tx)
         lineage = await service.lineages.at(now.revision)
-        page = await consent.history(tx, user, purpose, request)
+        page = await consent.history(tx, service.pseudonyms.either("User", user), purpose, request)
         states = tuple(
             ConsentState(
                 event.status,

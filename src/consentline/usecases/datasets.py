@@ -105,7 +105,7 @@ async def register_version(service: Service, command: RegisterVersion) -> Datase
             recorded_at=recorded_at,
         )
         if command.posts is not None:
-            await _write_manifest(tx, service, locked, ref, set(command.posts))
+            await _write_manifest(tx, service, locked, ref, set(locked.stored(command.posts)))
             await graph_datasets.seal(
                 tx,
                 ref,
@@ -148,7 +148,8 @@ async def contains(service: Service, version: DatasetVersion, post: str) -> bool
     """Whether the post is a member; None when there is no COMPLETE manifest, or not yet a sealed one, to tell."""
     if version.coverage is not Coverage.COMPLETE or version.status is VersionStatus.BUILDING:
         return None
-    held = await service.graph.read(lambda tx: members.held(tx, version.dataset, version.number, [post]))
+    asked = service.pseudonyms.either("Post", post)
+    held = await service.graph.read(lambda tx: members.held(tx, version.dataset, version.number, [asked]))
     return bool(held)
 
 

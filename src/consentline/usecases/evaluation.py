@@ -12,6 +12,7 @@ from contextlib import aclosing
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
+from consentline.domain.at_use import is_ordinary, violates
 from consentline.domain.datasets import Selection, VersionRef
 from consentline.domain.eligibility import Reason
 from consentline.domain.evaluation import Evaluator
@@ -20,6 +21,7 @@ from consentline.domain.judgement import purposes_of
 from consentline.domain.lineage import Lineage
 from consentline.domain.people import PersonFacts, covers, jurisdiction_at
 from consentline.domain.posts import PostFacts
+from consentline.domain.training import TrainingRun
 from consentline.graph import evaluation
 from consentline.graph.evaluation import Criteria, PostPage, Sized, Span
 from consentline.usecases.service import Service
@@ -69,15 +71,31 @@ class Picked(NamedTuple):
 async def of_version(
     service: Service, lineage: Lineage, ref: VersionRef, *, purpose: str, at: Instant
 ) -> AsyncGenerator[list[Verdict]]:
-    """Every member of a version once, as `evaluate()` judges it at `at` with all that is recorded."""
-    evaluator, people = Evaluator(lineage.policies, purpose, at), evaluation.People()
+    """Every member of a version, a page at a time, in no order."""
+    evaluator = Evaluator(lineage.policies, purpose, at)
+    async with aclosing(_pages_of(service, ref)) as pages:
+        async for page in pages:
+            yield [Verdict(post, reasons) for post, (reasons,) in _reasons(page, [evaluator])]
+
+
+async def violating(
+    service: Service, lineage: Lineage, ref: VersionRef, run: TrainingRun, *, purpose: str, at: Instant
+) -> AsyncGenerator[list[str]]:
+    """Every member of a version that the run, which read it, could not use when it started; sorted within its page."""
+    evaluator = Evaluator(lineage.policies, purpose, at)
+    async with aclosing(_pages_of(service, ref)) as pages:
+        async for page in pages:
+            special = {post.key: violates(post, lineage.policies, run) for post in page.others if not is_ordinary(post)}
+            yield sorted(post for post, (reasons,) in _reasons(page, [evaluator]) if special.get(post, bool(reasons)))
+
+
+def _pages_of(service: Service, ref: VersionRef) -> AsyncGenerator[PostPage]:
+    people = evaluation.People()
 
     def read(keys: Sequence[str]) -> Coroutine[Any, Any, PostPage]:
         return service.graph.read(lambda tx: evaluation.of_version(tx, people, keys, ref.number))
 
-    async with aclosing(_read_ahead(_shards(service, ref.dataset), read)) as pages:
-        async for page in pages:
-            yield [Verdict(post, reasons) for post, (reasons,) in _reasons(page, [evaluator])]
+    return _read_ahead(_shards(service, ref.dataset), read)
 
 
 async def of_dataset(service: Service, lineage: Lineage, dataset: str, *, at: Instant) -> AsyncGenerator[list[Judged]]:
@@ -120,6 +138,8 @@ async def of_selection(
     )
 
     def wanted(author: PersonFacts) -> bool:
+        if author.erased_at is not None:
+            return False
         place = jurisdiction_at(author, at, EVER)
         covered = place is not None and any(covers(each, place) for each in selection.jurisdictions)
         return covered or not selection.jurisdictions

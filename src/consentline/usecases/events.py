@@ -7,7 +7,7 @@ from consentline.domain.events import EventKind, erasure_event, flag_event, obje
 from consentline.domain.flags import RetrainingFlag
 from consentline.domain.instants import Instant
 from consentline.domain.objections import Objection, ObjectionEventKind
-from consentline.domain.pseudonyms import PREFIX
+from consentline.domain.pseudonyms import is_digest
 from consentline.graph import outbox
 from consentline.graph.session import Tx
 from consentline.usecases.service import Service
@@ -35,7 +35,8 @@ async def objection_changed(
     tx: Tx, service: Service, kind: ObjectionEventKind, objection: Objection, now: Instant
 ) -> None:
     """An objection was filed, extended, decided or withdrawn, and now stands so."""
-    digest = service.pseudonyms.of("Objection", objection.key)
+    key = objection.key
+    digest = key if is_digest(key) else service.pseudonyms.of("Objection", key)
     await outbox.append(tx, [objection_event(kind, objection, digest)], now)
 
 
@@ -45,5 +46,5 @@ async def erasure_changed(tx: Tx, service: Service, erasure: Erasure, now: Insta
     Of a confirmation it is called before anything of the person is taken away.
     """
     key = erasure.key
-    digest = key if key.startswith(PREFIX) else service.pseudonyms.of("Erasure", key)
+    digest = key if is_digest(key) else service.pseudonyms.of("Erasure", key)
     await outbox.append(tx, [erasure_event(erasure, digest)], now)

@@ -6,10 +6,10 @@ load the same file leave one graph.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from consentline.domain.datasets import VersionRef
-from consentline.domain.errors import DatabaseUnavailableError, RefusedError
+from consentline.domain.errors import RefusedError
 from consentline.domain.instants import from_datetime
 from consentline.domain.objections import BY_RECORD
 from consentline.domain.records import (
@@ -29,11 +29,13 @@ from consentline.domain.records import (
 )
 from consentline.graph.facts import RacedError, UnlockedPeopleError
 from consentline.graph.session import Tx
+from consentline.graph.suppression import SuppressedError
 from consentline.usecases import facts_people, facts_posts, facts_rules, violations
 from consentline.usecases.members import Outcome, add_members, remove_members, seal_version
 from consentline.usecases.objections import FileObjection, file_objection
 from consentline.usecases.rejudging import BatchTooLargeError
 from consentline.usecases.service import Service
+from consentline.usecases.suppression import Erased, busy
 
 __all__ = ["Batch", "Outcome", "record"]
 
@@ -77,21 +79,21 @@ async def record(service: Service, batch: Batch) -> list[Outcome]:
 async def _record(service: Service, batch: Batch) -> list[Outcome]:
     match batch:
         case [Post(), *_]:
-            return await _write(service, lambda tx, more: facts_posts.record_posts(tx, service, batch, more))
+            return await _write(service, batch, facts_posts.record_posts)
         case [AuthorCorrection(), *_]:
-            return await _write(service, lambda tx, more: facts_posts.record_corrections(tx, service, batch, more))
+            return await _write(service, batch, facts_posts.record_corrections)
         case [VisibilityChange() | Deletion(), *_]:
-            return await _write(service, lambda tx, _: facts_posts.record_changes(tx, service, batch))
+            return await _write(service, batch, _of_locked(facts_posts.record_changes))
         case [User(), *_]:
-            return await _write(service, lambda tx, _: facts_people.record_users(tx, service, batch))
+            return await _write(service, batch, _of_locked(facts_people.record_users))
         case [NoticeServed(), *_]:
-            return await _write(service, lambda tx, _: facts_people.record_servings(tx, service, batch))
+            return await _write(service, batch, _of_locked(facts_people.record_servings))
         case [ConsentSaid(), *_]:
-            return await _write(service, lambda tx, _: facts_people.record_consents(tx, service, batch))
+            return await _write(service, batch, _of_locked(facts_people.record_consents))
         case [PolicyVersion(), *_]:
-            return await _write(service, lambda tx, _: facts_rules.record_policies(tx, service, batch))
+            return await _write(service, batch, _of_locked(facts_rules.record_policies))
         case [NoticeText(), *_]:
-            return await _write(service, lambda tx, _: facts_rules.record_notices(tx, service, batch))
+            return await _write(service, batch, _of_locked(facts_rules.record_notices))
         case [ObjectionFiled(), *_]:
             return [await _file(service, each) for each in batch]
         case _:
@@ -142,15 +144,28 @@ async def _file(service: Service, each: ObjectionFiled) -> Outcome:
     return new
 
 
-async def _write(service: Service, work: Callable[[Tx, frozenset[str]], Awaitable[list[Outcome]]]) -> list[Outcome]:
-    """Run the batch in one transaction, again with more people locked where it turns out to concern them."""
-    more_people = frozenset[str]()
+_Work: TypeAlias = Callable[[Tx, Service, Any, frozenset[str]], Awaitable[list[Outcome]]]
+
+
+def _of_locked(work: Callable[[Tx, Service, Any], Awaitable[list[Outcome]]]) -> _Work:
+    """The work on records that never concern more people than they name."""
+    return lambda tx, service, records, _: work(tx, service, records)
+
+
+async def _write(service: Service, batch: Batch, work: _Work) -> list[Outcome]:
+    """Run the batch in one transaction, again with more people locked, or without what was erased, where it shows."""
+    more_people, erased = frozenset[str](), Erased()
     for _ in range(_MOST_REPETITIONS):
-        people = more_people
+        people, (kept, refused) = more_people, erased.part(service.pseudonyms, batch)
         try:
-            return await service.graph.write(lambda tx, people=people: work(tx, people))
+            outcomes = iter(
+                await service.graph.write(lambda tx, kept=kept, people=people: work(tx, service, kept, people))
+            )
+            return [refused[each] if each in refused else next(outcomes) for each in range(len(batch))]
         except UnlockedPeopleError as error:
             more_people |= error.people
+        except SuppressedError as error:
+            erased.add(error)
         except RacedError:
             continue
-    raise DatabaseUnavailableError("other writers keep changing what this batch concerns; nothing was changed")
+    raise busy()

@@ -17,7 +17,7 @@ from consentline.usecases.service import Service
 
 async def record_users(tx: Tx, service: Service, records: Sequence[User]) -> list[Outcome]:
     """Record jurisdictions and adulthoods; a record that says nothing new about a recorded person changes nothing."""
-    locked = await facts.lock_people(tx, {record.key for record in records})
+    locked = await facts.lock_people(tx, service.pseudonyms, {record.key for record in records})
     known = await facts_people.facts(tx, locked.people)
     unseen = set(locked.created)
     new: dict[FactKey, str | None] = {}
@@ -67,7 +67,7 @@ def _said(record: User) -> dict[FactKey, str | None]:
 
 async def record_consents(tx: Tx, service: Service, records: Sequence[ConsentSaid]) -> list[Outcome]:
     """Record what people said where the lawful basis is consent."""
-    locked = await facts.lock_people(tx, {record.user for record in records})
+    locked = await facts.lock_people(tx, service.pseudonyms, {record.user for record in records})
     known = await facts_people.consents(tx, locked.people)
     new: list[ConsentKey] = []
     outcomes: list[Outcome] = []
@@ -89,7 +89,7 @@ async def record_consents(tx: Tx, service: Service, records: Sequence[ConsentSai
 
 async def record_servings(tx: Tx, service: Service, records: Sequence[NoticeServed]) -> list[Outcome]:
     """Record which notices reached people; when one was seen may be said later, and only once."""
-    locked = await facts.lock_people(tx, {record.user for record in records})
+    locked = await facts.lock_people(tx, service.pseudonyms, {record.user for record in records})
     known = await facts_people.servings(tx, locked.people)
     new: dict[ServingKey, Instant | None] = {}
     seen: dict[ServingKey, Instant] = {}

@@ -27,7 +27,7 @@ async def record_posts(tx: Tx, service: Service, records: Sequence[Post], more_p
     for record in records:
         if record.depicts:
             people.update(record.depicts)
-    locked = await facts.lock_people(tx, people)
+    locked = await facts.lock_people(tx, service.pseudonyms, people)
     keys = {record.key: None for record in records}
     before = await facts_posts.states(tx, keys)
     outcomes, after, new = _decide(records, before)
@@ -49,7 +49,7 @@ async def record_posts(tx: Tx, service: Service, records: Sequence[Post], more_p
         concerned = set[str]()
     if new or changed:
         now = await upper.recording_time(tx)
-        await _write_new(tx, new, after, now)
+        await _write_new(tx, service, new, after, now)
         if changed:
             await _write_changed(tx, [(before[key], after[key]) for key in changed], now)
         await rejudging.end(tx, service, now, concerned)
@@ -62,7 +62,7 @@ async def record_corrections(
     tx: Tx, service: Service, records: Sequence[AuthorCorrection], more_people: frozenset[str]
 ) -> list[Outcome]:
     """Record who really wrote posts: from now on the facts and objections of the new author govern."""
-    locked = await facts.lock_people(tx, {record.author for record in records} | more_people)
+    locked = await facts.lock_people(tx, service.pseudonyms, {record.author for record in records} | more_people)
     keys = {record.post for record in records}
     before = await facts_posts.states(tx, keys)
     tied = set[str]().union(*(state.tied for state in before.values()))
@@ -71,7 +71,7 @@ async def record_corrections(
     guarded = await take_guard(tx, keys) or bool(concerned)
     if concerned:
         await upper.lock(tx)
-    await facts.ensure_posts(tx, keys)
+    await facts.ensure_posts(tx, service.pseudonyms, keys)
     before = await facts_posts.states(tx, keys)
     _require_locked(locked, set[str]().union(*(state.tied for state in before.values())))
     outcomes: list[Outcome] = []
@@ -107,7 +107,7 @@ async def record_changes(tx: Tx, service: Service, records: Sequence[VisibilityC
     ]
     posts = {change[0] for change in changes}
     guarded = await take_guard(tx, posts)
-    await facts.ensure_posts(tx, posts)
+    await facts.ensure_posts(tx, service.pseudonyms, posts)
     known = await facts_posts.changes(tx, posts)
     outcomes: list[Outcome] = []
     new: list[Change] = []
@@ -226,7 +226,7 @@ def _row(record: Post) -> list[Any]:
     ]
 
 
-async def _write_new(tx: Tx, new: dict[str, Post], after: dict[str, PostState], now: Instant) -> None:
+async def _write_new(tx: Tx, service: Service, new: dict[str, Post], after: dict[str, PostState], now: Instant) -> None:
     """Write the posts whose keys were new: as the last record of each left them."""
     authors: dict[str, list[list[Any]]] = {}
     depicted: list[tuple[str, str]] = []
@@ -245,7 +245,7 @@ async def _write_new(tx: Tx, new: dict[str, Post], after: dict[str, PostState], 
         if depicts:
             depicted += [(key, user) for user in sorted(set(depicts))]
     if authors:
-        await facts_posts.create(tx, list(authors.items()), now)
+        await facts_posts.create(tx, service.pseudonyms, list(authors.items()), now)
     if depicted:
         await facts_posts.link_depicted(tx, depicted, now)
 

@@ -55,7 +55,8 @@ async def list_flags(
 
 async def list_flags_of_objection(service: Service, key: str, request: PageRequest) -> Page[RetrainingFlag]:
     """The flags of which the objection is a cause."""
-    return await service.graph.read(lambda tx: flags.page_of_objection(tx, key, request))
+    keys = service.pseudonyms.either("Objection", key)
+    return await service.graph.read(lambda tx: flags.page_of_objection(tx, keys, request))
 
 
 async def find_flag(service: Service, uid: str) -> RetrainingFlag | None:

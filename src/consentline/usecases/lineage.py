@@ -52,7 +52,8 @@ async def lineage(
     root = _parse(kind, key)
 
     async def work(tx: Tx) -> LineageAnswer:
-        found = await posts.for_usage(tx, key if kind is Kind.POST else "")
+        keys = service.pseudonyms.either("Post", key) if kind is Kind.POST else [""]
+        found = await posts.for_usage(tx, keys)
         upper = await service.lineages.at(found.now.revision)
         if not (upper.exists(root) or (kind is Kind.POST and found.recorded)):
             raise NotFoundError(f"no {kind} of this key is recorded", code="NOT_FOUND", path=("key",))

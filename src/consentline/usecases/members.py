@@ -20,7 +20,8 @@ async def add_members(service: Service, ref: VersionRef, posts: Sequence[str]) -
     """Record posts as members of a BUILDING version, one outcome each, in order; all in one transaction."""
 
     async def work(tx: Tx, locked: Locked) -> list[Outcome]:
-        return _first_occurrences(posts, await take(tx, service, locked, ref.number, set(posts)))
+        stored = locked.stored(posts)
+        return _first_occurrences(stored, await take(tx, service, locked, ref.number, set(stored)))
 
     try:
         return await _in_transaction(service, ref, posts, work)
@@ -36,7 +37,8 @@ async def remove_members(service: Service, ref: VersionRef, posts: Sequence[str]
         _, based_on = await graph_datasets.registered_as(tx, ref)
         if based_on is None:
             raise StateError(f"{ref} was not registered with basedOn", code="VERSION_NOT_BASED_ON", path=("version",))
-        return _first_occurrences(posts, await drop(tx, locked, ref.number, set(posts)))
+        stored = locked.stored(posts)
+        return _first_occurrences(stored, await drop(tx, locked, ref.number, set(stored)))
 
     try:
         return await _in_transaction(service, ref, posts, work, create=False)
@@ -69,7 +71,8 @@ async def _in_transaction(
 
 
 async def _held(service: Service, ref: VersionRef, posts: Sequence[str]) -> set[str]:
-    return await service.graph.read(lambda tx: members.held(tx, ref.dataset, ref.number, sorted(set(posts))))
+    asked = [service.pseudonyms.either("Post", post) for post in sorted(set(posts))]
+    return await service.graph.read(lambda tx: members.held(tx, ref.dataset, ref.number, asked))
 
 
 async def seal_version(service: Service, ref: VersionRef) -> bool:

@@ -4,7 +4,8 @@ A post becomes a member only while its people's guards, the upper graph's and th
 so whoever records a fact about a person or a post either sees the membership or is seen by the judgement made here.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from consentline.domain.errors import DatabaseUnavailableError
@@ -14,6 +15,7 @@ from consentline.graph import counts, facts, members, upper
 from consentline.graph.facts import RacedError
 from consentline.graph.members import DatasetGuard
 from consentline.graph.session import Tx
+from consentline.graph.suppression import SuppressedError, erased_posts
 from consentline.usecases.audit import decide
 from consentline.usecases.counts import judge
 from consentline.usecases.service import Service
@@ -25,10 +27,19 @@ _POSTS_AT_ONCE = 10_000
 
 
 class Locked(NamedTuple):
-    """What a transaction about members holds: the upper graph as it stands, and the dataset's guard."""
+    """What a transaction about members holds: the upper graph as it stands, and the dataset's guard.
+
+    `erased` are the digests that stand for those of its posts that were erased, by the keys that they had: a manifest
+    still names them, so that no use is hidden.
+    """
 
     lineage: Lineage
     guard: DatasetGuard
+    erased: Mapping[str, str] = MappingProxyType({})
+
+    def stored(self, posts: Iterable[str]) -> list[str]:
+        """The keys under which the posts are stored, in order."""
+        return [self.erased.get(post, post) for post in posts]
 
 
 def _allow(_lineage: Lineage) -> None:
@@ -64,7 +75,7 @@ async def in_members_transaction(
             if outcome is not None:
                 return await decide(service, in_transaction, outcome)
             return await service.graph.write(in_transaction)
-        except RacedError:
+        except (RacedError, SuppressedError):
             continue
     raise DatabaseUnavailableError("other writers keep changing what these members rest on; nothing was changed")
 
@@ -82,16 +93,19 @@ async def lock_members(
 
     Raises:
         RacedError: somebody was tied to one of the posts meanwhile; this transaction cannot go on.
+        SuppressedError: one of the posts, or somebody tied to one, was erased meanwhile; likewise.
     """
+    erased = await erased_posts(tx, service.pseudonyms, posts)
+    posts = sorted({erased.get(post, post) for post in posts})
     tied = await members.tied_people(tx, posts)
-    await facts.lock_people(tx, tied)
+    await facts.lock_people(tx, service.pseudonyms, tied)
     lineage = await service.lineages.at(await upper.lock(tx), tx)
     check(lineage)
     guard = await members.lock_dataset(tx, dataset)
-    await (facts.ensure_posts(tx, posts) if create else facts.lock_posts(tx, posts))
+    await (facts.ensure_posts(tx, service.pseudonyms, posts) if create else facts.lock_posts(tx, posts))
     if not await members.tied_people(tx, posts) <= tied:
         raise RacedError
-    return Locked(lineage, guard)
+    return Locked(lineage, guard, erased)
 
 
 async def take(tx: Tx, service: Service, locked: Locked, number: int, posts: Collection[str]) -> set[str]:

@@ -1,7 +1,7 @@
 """Objections: filed, withdrawn, decided, read. Restriction takes hold in the transaction that records them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from consentline.domain.access import Role
 from consentline.domain.clock import EXTENDED_MONTHS, due_at
@@ -24,6 +24,7 @@ from consentline.domain.objections import (
 from consentline.domain.paging import Page, PageRequest
 from consentline.domain.people import jurisdiction_at
 from consentline.domain.policies import governing
+from consentline.domain.pseudonyms import is_digest
 from consentline.domain.usage import possible_versions as possible
 from consentline.domain.violations import Readers
 from consentline.graph import objection_lists, objections, posts, upper
@@ -35,6 +36,7 @@ from consentline.usecases.counts import Restriction
 from consentline.usecases.flags import reconcile_people
 from consentline.usecases.rejudging import of_people
 from consentline.usecases.service import Service
+from consentline.usecases.suppression import repeated, unless_erased
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,14 @@ async def file_objection(service: Service, command: FileObjection, *, by: str = 
     Raises:
         InvalidInputError: no purpose, a purpose or platform that is no code, or received more than 24 hours ahead.
         ConflictError: the key stands for another objection.
+        StateError: the person was erased.
     """
     check_scope(command.purposes, command.platforms)
 
     async def work(tx: Tx) -> tuple[Objection, bool]:
-        await lock_people(tx, [command.user])
+        await lock_people(tx, service.pseudonyms, [command.user])
         lineage_revision = await upper.lock(tx)
-        existing = await objections.find(tx, command.key)
+        existing = await objections.find(tx, service.pseudonyms.either("Objection", command.key))
         if existing is not None:
             if command.same_as(existing):
                 return existing, False
@@ -82,7 +85,7 @@ async def file_objection(service: Service, command: FileObjection, *, by: str = 
         lineage = await service.lineages.at(lineage_revision, tx)
         now = await upper.recording_time(tx)
         check_receipt(command.received_at, now)
-        person = await posts.person(tx, command.user)
+        person = await posts.person(tx, [command.user])
         objection = Objection(
             key=command.key,
             user=command.user,
@@ -114,7 +117,7 @@ async def file_objection(service: Service, command: FileObjection, *, by: str = 
         await violations.end(tx, service, lineage, uses, now, [command.user], scoped)
         return objection, True
 
-    return await decide(service, work)
+    return await unless_erased(lambda: decide(service, work), "user")
 
 
 async def decide_objection(
@@ -137,7 +140,7 @@ async def decide_objection(
     async def work(tx: Tx) -> Objection:
         objection, now = await _take(tx, service, key)
         lineage = await service.lineages.at((await upper.now(tx)).revision, tx)
-        jurisdiction = jurisdiction_at(await posts.person(tx, objection.user), objection.received_at, EVER)
+        jurisdiction = jurisdiction_at(await posts.person(tx, [objection.user]), objection.received_at, EVER)
         governors = [
             governing(lineage.policies, jurisdiction, purpose, objection.received_at, EVER)
             for purpose in objection.purposes
@@ -152,14 +155,17 @@ async def decide_objection(
             absolute=any(policy is not None and policy.objection_absolute for policy in governors),
         )
         status = ObjectionStatus.UPHELD if uphold else ObjectionStatus.REFUSED
-        rejudging = await of_people(tx, service, [objection.user], told_at)
-        await objections.move(tx, key, status, at=told_at, recorded_at=now, by=by, decided_at=told_at, grounds=grounds)
+        kept = None if is_digest(objection.user) else grounds
+        people = _concerned(objection)
+        rejudging = await of_people(tx, service, people, told_at)
+        decided = {"at": told_at, "recorded_at": now, "decided_at": told_at}
+        await objections.move(tx, objection.key, status, by=by, grounds=kept, **decided)
         kind = ObjectionEventKind.UPHELD if uphold else ObjectionEventKind.REFUSED
-        changed = await _changed(tx, service, kind, key, now)
-        await rejudging.end(tx, service, now, [objection.user])
-        return changed
+        changed = await _changed(tx, service, kind, objection, now)
+        await rejudging.end(tx, service, now, people)
+        return _presented(changed, key)
 
-    return await decide(service, work)
+    return await repeated(lambda: decide(service, work))
 
 
 async def extend_objection(service: Service, key: str, reason: str, *, by: str = Role.SERVICE) -> Objection:
@@ -175,15 +181,16 @@ async def extend_objection(service: Service, key: str, reason: str, *, by: str =
         objection, now = await _take(tx, service, key)
         check_extension(objection, reason=reason, now=now)
         # The clock was fixed at intake: by the jurisdiction that was known then.
-        person = await posts.person(tx, objection.user)
+        person = await posts.person(tx, [objection.user])
         jurisdiction = jurisdiction_at(person, objection.received_at, objection.recorded_at)
         extended_to = due_at(objection.received_at, jurisdiction, service.establishment, months=EXTENDED_MONTHS)
-        await objections.extend(tx, key, extended_to=extended_to, reason=reason, recorded_at=now, by=by)
-        changed = await _changed(tx, service, ObjectionEventKind.EXTENDED, key, now)
-        await reconcile_people(tx, service, [objection.user], now)
-        return changed
+        kept = None if is_digest(objection.user) else reason
+        await objections.extend(tx, objection.key, extended_to=extended_to, reason=kept, recorded_at=now, by=by)
+        changed = await _changed(tx, service, ObjectionEventKind.EXTENDED, objection, now)
+        await reconcile_people(tx, service, _concerned(objection), now)
+        return _presented(changed, key)
 
-    return await decide(service, work)
+    return await repeated(lambda: decide(service, work))
 
 
 async def withdraw_objection(service: Service, key: str, *, by: str = Role.SERVICE) -> Objection:
@@ -197,23 +204,28 @@ async def withdraw_objection(service: Service, key: str, *, by: str = Role.SERVI
     async def work(tx: Tx) -> Objection:
         objection, now = await _take(tx, service, key)
         check_withdrawal(objection)
-        rejudging = await of_people(tx, service, [objection.user], now)
-        await objections.move(tx, key, ObjectionStatus.WITHDRAWN, at=now, recorded_at=now, by=by)
-        changed = await _changed(tx, service, ObjectionEventKind.WITHDRAWN, key, now)
-        await rejudging.end(tx, service, now, [objection.user])
-        return changed
+        people = _concerned(objection)
+        rejudging = await of_people(tx, service, people, now)
+        await objections.move(tx, objection.key, ObjectionStatus.WITHDRAWN, at=now, recorded_at=now, by=by)
+        changed = await _changed(tx, service, ObjectionEventKind.WITHDRAWN, objection, now)
+        await rejudging.end(tx, service, now, people)
+        return _presented(changed, key)
 
-    return await decide(service, work)
+    return await repeated(lambda: decide(service, work))
 
 
 async def find_objection(service: Service, key: str) -> Objection | None:
-    """The objection as it stands."""
-    return await service.graph.read(lambda tx: objections.find(tx, key))
+    """The objection as it stands, under the key that was asked about."""
+    keys = service.pseudonyms.either("Objection", key)
+    found = await service.graph.read(lambda tx: objections.find(tx, keys))
+    return None if found is None else _presented(found, key)
 
 
 async def find_objections(service: Service, keys: Sequence[str]) -> dict[str, Objection]:
     """The objections as they stand, in one statement; what is not recorded is absent."""
-    return {each.key: each for each in await service.graph.read(lambda tx: objections.find_all(tx, keys))}
+    asked = {stored: key for key in keys for stored in service.pseudonyms.either("Objection", key)}
+    found = await service.graph.read(lambda tx: objections.find_all(tx, list(asked)))
+    return {asked[each.key]: _presented(each, asked[each.key]) for each in found}
 
 
 async def list_objections(
@@ -243,6 +255,8 @@ async def list_objections(
 
 async def affected_post_count(service: Service, objection: Objection) -> int:
     """How many described posts lie in the objection's scope: written by the person, or depicting them."""
+    if objection.affected is not None:
+        return objection.affected
     return await service.graph.read(lambda tx: objections.affected_post_count(tx, objection.user, objection.platforms))
 
 
@@ -250,8 +264,8 @@ async def possible_versions(service: Service, objection: Objection) -> list[Data
     """The consumed versions without a COMPLETE manifest that could hold a post of the person."""
 
     async def work(tx: Tx) -> list[DatasetVersion]:
-        person = await posts.person(tx, objection.user)
-        scoped = await objections.scoped_posts(tx, [objection.user])
+        person = (await posts.person(tx, [objection.user])).left
+        scoped = await objections.scoped_posts(tx, _concerned(objection))
         lineage = await service.lineages.at((await upper.now(tx)).revision)
         memberships = [
             membership
@@ -270,19 +284,30 @@ async def possible_versions(service: Service, objection: Objection) -> list[Data
     return await service.graph.read(work)
 
 
-async def _changed(tx: Tx, service: Service, kind: ObjectionEventKind, key: str, now: Instant) -> Objection:
+def _concerned(objection: Objection) -> list[str]:
+    """Whose posts and flags rest on the objection: of somebody erased, nobody's any more."""
+    return [] if is_digest(objection.user) else [objection.user]
+
+
+def _presented(objection: Objection, key: str) -> Objection:
+    """The objection under the key that it was asked by; once the person is erased it is stored under its digest."""
+    return objection if objection.key == key else replace(objection, key=key)
+
+
+async def _changed(tx: Tx, service: Service, kind: ObjectionEventKind, objection: Objection, now: Instant) -> Objection:
     """The objection as it now stands, and that it changed told to the outbox."""
-    objection = await objections.get(tx, key)
+    objection = await objections.get(tx, objection.key)
     await events.objection_changed(tx, service, kind, objection, now)
     return objection
 
 
 async def _take(tx: Tx, service: Service, key: str) -> tuple[Objection, Instant]:
     """The objection, read again once the locks that a decision about it needs are held."""
-    found = await objections.find(tx, key)
+    keys = service.pseudonyms.either("Objection", key)
+    found = await objections.find(tx, keys)
     if found is None:
         raise NotFoundError("there is no such objection", code="OBJECTION_NOT_FOUND", path=("key",))
-    await lock_people(tx, [found.user])
+    await lock_people(tx, service.pseudonyms, [found.user])
     await service.lineages.at(await upper.lock(tx), tx)
     now = await upper.recording_time(tx)
-    return await objections.find(tx, key) or found, now
+    return await objections.find(tx, keys) or found, now

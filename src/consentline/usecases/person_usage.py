@@ -44,7 +44,7 @@ async def user_usage(service: Service, user: str, known_at: Instant | None) -> U
         now = await upper.now(tx)
         asked = known_or_now(known_at, now.instant)
         lineage = await service.lineages.at(now.revision)
-        person = await posts.person(tx, user)
+        person = (await posts.person(tx, service.pseudonyms.either("User", user))).left
         found = await person_usage.groups(tx, person, asked, _thresholds(lineage))
         counts: Counter[Verdict] = Counter()
         models: set[str] = set()
@@ -92,7 +92,8 @@ async def list_post_usages(
 
 def _answer(answer: UserUsageAnswer, group: PostGroup, usage: Usage) -> PostUsageAnswer:
     explanation = explain(usage, answer.known_at, answer.first_recorded_at)
-    return PostUsageAnswer(group.example.key, usage, explanation, answer.known_at, answer.lineage)
+    key = group.example.key
+    return PostUsageAnswer(key, usage, explanation, answer.known_at, answer.lineage, key)
 
 
 def _thresholds(lineage: Lineage) -> list[Instant]:

@@ -21,7 +21,8 @@ async def find_post(service: Service, key: str) -> Post | None:
 
 async def find_posts(service: Service, keys: Sequence[str]) -> dict[str, Post]:
     """The posts as they stand, in one statement; what nothing names is absent."""
-    return await service.graph.read(lambda tx: posts.summaries(tx, keys))
+    asked = [service.pseudonyms.either("Post", key) for key in keys]
+    return await service.graph.read(lambda tx: posts.summaries(tx, asked))
 
 
 async def visibility(service: Service, key: str, at: Instant | None, known_at: Instant | None) -> Visibility | None:
@@ -34,8 +35,10 @@ async def visibility(service: Service, key: str, at: Instant | None, known_at: I
     async def work(tx: Tx) -> Visibility | None:
         now = (await upper.now(tx)).instant
         asked = known_or_now(known_at, now)
-        facts = (await posts.facts(tx, [key])).get(key)
-        return None if facts is None else facts.visibility_at(now if at is None else at, asked)
+        facts = next(iter((await posts.facts(tx, service.pseudonyms.either("Post", key))).values()), None)
+        if facts is None or facts.erased_since is not None:
+            return None
+        return facts.visibility_at(now if at is None else at, asked)
 
     return await service.graph.read(work)
 
@@ -51,10 +54,10 @@ async def eligibility(
     check_purpose(purpose, "purpose")
 
     async def work(tx: Tx) -> Eligibility | None:
-        found = await posts.for_usage(tx, key)
+        found = await posts.for_usage(tx, service.pseudonyms.either("Post", key))
         asked = known_or_now(known_at, found.now.instant)
         lineage = await service.lineages.at(found.now.revision)
-        facts = (await posts.facts(tx, [key])).get(key) or PostFacts(key)
+        facts = (await posts.facts(tx, [found.stored])).get(found.stored) or PostFacts(key)
         if not (facts.named(asked) or lineage.holding(found.memberships, asked)):
             return None
         return evaluate(

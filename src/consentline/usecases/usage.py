@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from consentline.domain.eligibility import Eligibility, evaluate
+from consentline.domain.at_use import eligibility_at_use
+from consentline.domain.eligibility import Eligibility
 from consentline.domain.instants import Instant, to_datetime
 from consentline.domain.lineage import Lineage
 from consentline.domain.posts import PostFacts
@@ -17,13 +18,14 @@ LISTED = 1000
 
 @dataclass(frozen=True, slots=True)
 class PostUsageAnswer:
-    """The usage of a post as known at `known_at`, under the upper graph that answered it."""
+    """The usage of a post as known at `known_at`, under the upper graph that answered it; `stored`: its stored key."""
 
     post_key: str
     usage: Usage
     explanation: str
     known_at: Instant
     lineage: Lineage
+    stored: str
 
     @property
     def complete(self) -> bool:
@@ -37,15 +39,17 @@ async def post_usage(service: Service, post: str, known_at: Instant | None) -> P
     Raises:
         InvalidInputError: `known_at` lies in the future.
     """
+    keys = service.pseudonyms.either("Post", post)
     while True:
-        found = await service.graph.read(lambda tx: posts.for_usage(tx, post))
+        found = await service.graph.read(lambda tx: posts.for_usage(tx, keys))
         lineage = await service.lineages.at(found.now.revision)
         # Memberships and structure must be of one revision; it may have changed in between.
         if lineage.revision == found.now.revision:
             break
     asked = known_or_now(known_at, found.now.instant)
     usage = usage_of(lineage, found.post, found.memberships, asked)
-    return PostUsageAnswer(post, usage, explain(usage, asked, found.now.first_recorded_at), asked, lineage)
+    explanation = explain(usage, asked, found.now.first_recorded_at)
+    return PostUsageAnswer(post, usage, explanation, asked, lineage, found.stored)
 
 
 async def eligibilities_at_use(service: Service, answer: PostUsageAnswer, uses: Sequence[Use]) -> list[Eligibility]:
@@ -55,20 +59,14 @@ async def eligibilities_at_use(service: Service, answer: PostUsageAnswer, uses: 
     """
     if not uses:
         return []
-    found = await service.graph.read(lambda tx: posts.facts(tx, [answer.post_key]))
-    facts = found.get(answer.post_key) or PostFacts(answer.post_key)
+    found = await service.graph.read(lambda tx: posts.facts(tx, [answer.stored]))
+    facts = found.get(answer.stored) or PostFacts(answer.stored)
     return [_at_use(answer, facts, use) for use in uses]
 
 
 def _at_use(answer: PostUsageAnswer, facts: PostFacts, use: Use) -> Eligibility:
     run = answer.lineage.runs[use.training_run]
-    return evaluate(
-        facts,
-        answer.lineage.policies,
-        purpose=run.purpose or "AI_TRAINING",
-        at=use.used_at,
-        known_at=run.recorded_at if run.gated else answer.known_at,
-    )
+    return eligibility_at_use(facts, answer.lineage.policies, run, known_at=answer.known_at)
 
 
 def explain(usage: Usage, known_at: Instant, first_recorded_at: Instant | None) -> str:

@@ -190,8 +190,10 @@ async def violating(service: Service, lineage: Lineage, run: str) -> AsyncGenera
     if question is None:
         return
     for ref in judged_inputs(lineage, lineage.runs[run]):
-        async for page in evaluation.of_version(service, lineage, ref, purpose=question.purpose, at=question.at):
-            yield sorted(each.post for each in page if each.reasons)
+        found = evaluation.violating(service, lineage, ref, lineage.runs[run], **question._asdict())
+        async with aclosing(found) as pages:
+            async for page in pages:
+                yield page
 
 
 async def violating_posts(service: Service, lineage: Lineage, runs: Collection[str]) -> set[str]:

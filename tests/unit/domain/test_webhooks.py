@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from consentline.domain.access import Role
 from consentline.domain.errors import InvalidInputError
-from consentline.domain.events import OF_FLAGS, OF_OBJECTIONS, EventKind
+from consentline.domain.events import OF_ERASURES, OF_FLAGS, OF_OBJECTIONS, EventKind
 from consentline.domain.pseudonyms import Pseudonyms
 from consentline.domain.webhooks import (
     Schedule,
@@ -41,9 +41,9 @@ def webhook(role: Role = Role.COMPLIANCE, kinds: tuple[EventKind, ...] = tuple(E
 # ---- what it is told of ---------------------------------------------------------------------------------------------
 
 
-def test_every_kind_of_event_is_about_a_flag_or_an_objection() -> None:
-    assert {*OF_FLAGS, *OF_OBJECTIONS} == set(EventKind)
-    assert OF_FLAGS.isdisjoint(OF_OBJECTIONS)
+def test_every_kind_of_event_is_about_a_flag_an_objection_or_an_erasure() -> None:
+    assert {*OF_FLAGS, *OF_OBJECTIONS, *OF_ERASURES} == set(EventKind)
+    assert len(OF_FLAGS) + len(OF_OBJECTIONS) + len(OF_ERASURES) == len(EventKind)
 
 
 def test_machine_learning_is_told_of_flags_only_whatever_is_recorded_of_it() -> None:

@@ -3,7 +3,7 @@
 import strawberry
 
 from consentline.domain.keys import check_key
-from consentline.gql.arguments import AI_TRAINING
+from consentline.gql.arguments import AI_TRAINING, asked
 from consentline.gql.inputs.checks import checked_key, checked_text
 from consentline.gql.scalars import DateTime
 from consentline.usecases.erasures import RequestErasure
@@ -48,6 +48,10 @@ class DecideObjectionInput:
         default=None, description="When the person was told: between receivedAt and now. Left out: now."
     )
 
+    def checked_key(self) -> str:
+        """The key, unless it is none of the caller's."""
+        return asked(self.key, "key")
+
     def checked_grounds(self) -> str | None:
         """The grounds, within bounds."""
         return checked_text(self.grounds, "grounds")
@@ -60,6 +64,10 @@ class ExtendObjectionInput:
     key: str = strawberry.field(description="The objection's key.")
     reason: str = strawberry.field(description="Why more time is needed; the person is told.")
 
+    def checked_key(self) -> str:
+        """The key, unless it is none of the caller's."""
+        return asked(self.key, "key")
+
     def checked_reason(self) -> str:
         """The reason, within bounds."""
         checked_text(self.reason, "reason")
@@ -71,6 +79,10 @@ class WithdrawObjectionInput:
     """An objection by its key."""
 
     key: str = strawberry.field(description="The objection's key.")
+
+    def checked_key(self) -> str:
+        """The key, unless it is none of the caller's."""
+        return asked(self.key, "key")
 
 
 @strawberry.input(description="A person's request for erasure (Art. 17).")
@@ -86,3 +98,37 @@ class RequestErasureInput:
         return RequestErasure(
             key=check_key(self.key, "key"), user=check_key(self.user, "user"), received_at=self.received_at
         )
+
+
+@strawberry.input(description="A request for erasure that is to be carried out: the person was identified.")
+class ConfirmErasureInput:
+    """An erasure by its key."""
+
+    key: str = strawberry.field(description="The erasure's key.")
+
+    def checked_key(self) -> str:
+        """The key, unless it is none of the caller's."""
+        return asked(self.key, "key")
+
+
+@strawberry.input(
+    description="A request for erasure that is refused: the identity check failed (Art. 12(6)), or an exemption applies"
+    " (Art. 17(3))."
+)
+class RejectErasureInput:
+    """An erasure and why it is not carried out."""
+
+    key: str = strawberry.field(description="The erasure's key.")
+    grounds: str = strawberry.field(description="Why; the person is told (Art. 12(4)).")
+    decided_at: DateTime | None = strawberry.field(
+        default=None, description="When the person was told: between receivedAt and now. Left out: now."
+    )
+
+    def checked_key(self) -> str:
+        """The key, unless it is none of the caller's."""
+        return asked(self.key, "key")
+
+    def checked_grounds(self) -> str:
+        """The grounds, within bounds."""
+        checked_text(self.grounds, "grounds")
+        return self.grounds

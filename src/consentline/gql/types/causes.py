@@ -70,6 +70,4 @@ def _node_of(context: Context, source: Source) -> NodeId | None:
     """What the source is to the bearer; None when the role may not see it."""
     if source.kind in _ABOUT_PEOPLE and not context.may(Action.READ_PEOPLE):
         return None
-    if source.kind is SourceKind.ERASURE:
-        return None  # no type of the schema shows one yet
     return NodeId(NodeKind(source.kind), source.key, source.version)

@@ -14,7 +14,7 @@ from consentline.domain.flags import CauseKind, FlagResolution, FlagStatus
 from consentline.domain.lineage import Kind, Lineage
 from consentline.domain.paging import page_of
 from consentline.domain.training import ModelStatus, RunStatus
-from consentline.gql.arguments import AI_TRAINING, After, At, First, Purpose
+from consentline.gql.arguments import AI_TRAINING, After, At, First, Purpose, asked
 from consentline.gql.context import Context, Info
 from consentline.gql.ids import NodeId, NodeKind
 from consentline.gql.scalars import DateTime, instant, instant_or_none
@@ -150,7 +150,7 @@ class DatasetVersion(Node):
         self, info: Info, post: Annotated[str, strawberry.argument(description="The post's key.")]
     ) -> bool | None:
         """Membership of one post."""
-        return await dataset_cases.contains(info.context.service, self.value, post)
+        return await dataset_cases.contains(info.context.service, self.value, asked(post, "post"))
 
     @strawberry.field(
         description="How far its build is, or was when it ended; null when buildDatasetVersion did not make it."

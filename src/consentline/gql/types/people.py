@@ -11,6 +11,7 @@ from consentline.domain.errors import NotFoundError
 from consentline.domain.judgement import purposes_of
 from consentline.domain.objections import ObjectionEventKind, ObjectionStatus
 from consentline.domain.posts import PostKind, Visibility
+from consentline.domain.pseudonyms import is_digest
 from consentline.gql.arguments import AI_TRAINING, After, At, First, KnownAt, Purpose
 from consentline.gql.context import Info
 from consentline.gql.ids import NodeId, NodeKind
@@ -54,6 +55,12 @@ class User(Node):
         info.context.require(Action.READ_PEOPLE)
         user = await info.context.user(self.key)
         return None if user is None else user.adult_from
+
+    @strawberry.field(description="When their erasure was confirmed; null unless it was.")
+    async def erased_at(self, info: Info) -> DateTime | None:
+        """The erasure."""
+        user = await info.context.user(self.key)
+        return None if user is None else instant_or_none(user.erased_at)
 
     @strawberry.field(description="Where the person stands for a purpose, over all their objections.")
     async def consent(
@@ -137,6 +144,11 @@ class Post(Node):
         """The earliest recorded deletion."""
         return instant_or_none(self.value.deleted_at)
 
+    @strawberry.field(description="When the erasure of its author was confirmed; null unless it was.")
+    def erased_at(self) -> DateTime | None:
+        """The erasure."""
+        return instant_or_none(self.value.erased_at)
+
     @strawberry.field(description="Who may see it; before its publication, as it was published.")
     async def visibility(self, info: Info, at: At = None, known_at: KnownAt = None) -> Visibility | None:
         """The visibility at a time."""
@@ -212,7 +224,7 @@ class Objection(Node):
     @strawberry.field(description="The person who objects; null once erased.")
     def user(self) -> User | None:
         """The person."""
-        return User(key=self.value.user)
+        return None if is_digest(self.value.user) else User(key=self.value.user)
 
     @strawberry.field(description="Where it stands in its life.")
     def status(self) -> ObjectionStatus:
