@@ -166,6 +166,28 @@ def ingest(
 
 
 @app.command()
+def backfill(
+    files: Annotated[list[str], typer.Argument(help="Files of records, or - for standard input.", metavar="FILE...")],
+    kind: Annotated[str | None, typer.Option(help="What a CSV or Parquet file holds, such as post.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the import files into this empty folder, and load nothing.")
+    ] = None,
+    memory: Annotated[str, typer.Option(help="What sorting and importing may use, each.")] = "4GB",
+    progress: Annotated[bool, typer.Option("--progress/--no-progress", help="Show how far it is.")] = True,
+) -> None:
+    """Load files of records into an empty database, through Neo4j's offline importer: for hundreds of millions.
+
+    The graph is the one that `ingest` makes. Without CONSENTLINE_NEO4J_URI it is loaded into the embedded Neo4j, which
+    nothing else may use meanwhile; for a server of your own, `--output` writes the files and prints what to run.
+    """
+    from consentline.cli_backfill import run_backfill
+
+    with reported():
+        status = run_backfill(Settings.load(), files, kind, output, memory, progress)
+    raise typer.Exit(status)
+
+
+@app.command()
 def generate(
     posts: Annotated[int, typer.Option(min=0, help="How many posts.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same records.")] = 1,

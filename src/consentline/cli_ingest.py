@@ -8,9 +8,7 @@ import sys
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
 
-import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
@@ -19,9 +17,10 @@ from consentline.connection import open_service
 from consentline.domain.audit import Actor
 from consentline.domain.errors import InvalidInputError
 from consentline.record_files import STANDARD_INPUT, RecordFile
+from consentline.rejects import Rejects
 from consentline.settings import Settings
 from consentline.usecases.audit import lasting, operator
-from consentline.usecases.ingest import IngestSummary, Progress, Rejection, ingest
+from consentline.usecases.ingest import IngestSummary, Progress, ingest
 from consentline.usecases.service import Service
 
 REJECTED = 2
@@ -69,7 +68,7 @@ async def _load_one(
     service: Service, actor: Actor, source: RecordFile, stop: "_Stop", *, progress: bool
 ) -> IngestSummary:
     began = time.monotonic()
-    with _Rejects(source) as rejects, _shown(source, progress=progress) as show:
+    with Rejects(source.rejects) as rejects, shown(source, progress=progress) as show:
         async with lasting(service, actor, "ingest") as told:
 
             def report(done: Progress) -> None:
@@ -131,39 +130,7 @@ class _Stop:
                 asyncio.get_running_loop().remove_signal_handler(number)
 
 
-class _Reject(msgspec.Struct):
-    line: int
-    field: str | None
-    code: str
-    message: str
-    record: str | None
-
-
-class _Rejects:
-    """The file of rejected lines beside the source; there is none when nothing was rejected."""
-
-    def __init__(self, source: RecordFile) -> None:
-        self._path = source.rejects
-        self._file: BinaryIO | None = None
-
-    def __enter__(self) -> "_Rejects":
-        self._path.unlink(missing_ok=True)
-        return self
-
-    def write(self, rejection: Rejection) -> None:
-        """Append a line, with the reason."""
-        if self._file is None:
-            self._file = self._path.open("wb")
-        text = None if rejection.text is None else rejection.text.decode(errors="backslashreplace")
-        reject = _Reject(rejection.line, rejection.field, rejection.code, rejection.message, text)
-        self._file.write(msgspec.json.encode(reject) + b"\n")
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-
-class _Show:
+class Show:
     """Draws how far a file is."""
 
     def __init__(self, source: RecordFile, bars: Bars) -> None:
@@ -173,6 +140,7 @@ class _Show:
         self._task = bars.add_task(source.name, total=source.size, counts="")
 
     def __call__(self, progress: Progress) -> None:
+        """Draw."""
         rate = progress.lines / max(time.monotonic() - self._began, 1e-6)
         rejected = f", {progress.rejected:,} rejected" if progress.rejected else ""
         counts = f"{progress.lines:,} lines, {rate:,.0f}/s{rejected}"
@@ -180,7 +148,7 @@ class _Show:
 
 
 @contextmanager
-def _shown(source: RecordFile, *, progress: bool) -> Generator[_Show | None]:
+def shown(source: RecordFile, *, progress: bool) -> Generator[Show | None]:
     """A bar on standard error, where that is a terminal."""
     console = Console(stderr=True)
     if not (progress and console.is_terminal):
@@ -194,4 +162,4 @@ def _shown(source: RecordFile, *, progress: bool) -> Generator[_Show | None]:
         TimeElapsedColumn(),
     )
     with Bars(*columns, console=console, transient=True) as bars:
-        yield _Show(source, bars)
+        yield Show(source, bars)

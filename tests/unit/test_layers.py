@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "gql": {"usecases", "domain"},
     "web": {"gql", "usecases", "domain"},
     "generation": {"domain"},
+    "backfill": {"domain"},
     "dispatch": {"gql", "usecases", "domain"},
 }
 """What each layer may import of ours; modules that are not listed are outermost and may import everything."""
@@ -31,6 +32,7 @@ OUTERMOST = {
     "chores",
     "cli",
     "cli_audit",
+    "cli_backfill",
     "cli_dataset",
     "cli_doctor",
     "cli_erasure",
@@ -51,6 +53,7 @@ OUTERMOST = {
     "member_files",
     "notices_commands",
     "record_files",
+    "rejects",
     "report_charts",
     "report_figures",
     "report_page",
@@ -134,6 +137,7 @@ SLOW_TO_IMPORT = {
 } | {
     ("cli.py", f"consentline.{name}")
     for name in (
+        "cli_backfill",
         "cli_ingest",
         "cli_doctor",
         "cli_report",

@@ -8,7 +8,7 @@ It needs the extra `embedded`; this module can be imported without it, and says 
 
 import importlib
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from consentline.domain.errors import EmbeddedError
@@ -16,7 +16,18 @@ from consentline.embedded.model import Progress, Report, Server, Status
 from consentline.embedded.progress import console_progress
 from consentline.settings import Settings
 
-__all__ = ["Progress", "Report", "Server", "Status", "console_progress", "running_server", "start", "status", "stop"]
+__all__ = [
+    "Progress",
+    "Report",
+    "Server",
+    "Status",
+    "console_progress",
+    "offline",
+    "running_server",
+    "start",
+    "status",
+    "stop",
+]
 
 
 @contextmanager
@@ -30,6 +41,15 @@ def running_server(settings: Settings, *, report: Report | None = None) -> Gener
     """
     with _lifecycle().running_server(settings, report=report) as server:
         yield server
+
+
+def offline(settings: Settings, *, report: Report | None = None) -> AbstractContextManager[Any]:
+    """Hold the stopped database of `settings.home`, to import into it; see `importer.OfflineDatabase`.
+
+    Raises:
+        EmbeddedError: EMBEDDED_IN_USE when another command uses it; as `running_server`.
+    """
+    return _imported("importer").offline(settings, report=report)
 
 
 def start(settings: Settings, *, report: Report | None = None) -> Server:
@@ -52,7 +72,11 @@ def status(settings: Settings) -> Status:
 
 
 def _lifecycle() -> Any:
-    """Return the module that does the work, imported at first use.
+    return _imported("lifecycle")
+
+
+def _imported(name: str) -> Any:
+    """Return a module that does the work, imported at first use.
 
     What it imports is optional (the extra), and neither the supervisor nor a command with a Neo4j of its own should
     wait for it.
@@ -61,7 +85,7 @@ def _lifecycle() -> Any:
         EmbeddedError: EMBEDDED_NOT_INSTALLED or EMBEDDED_NOT_SUPPORTED.
     """
     try:
-        return importlib.import_module("consentline.embedded.lifecycle")
+        return importlib.import_module(f"consentline.embedded.{name}")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("consentline"):
             raise

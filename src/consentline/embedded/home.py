@@ -38,6 +38,7 @@ class Neo4jHome:
         self.debug_log = self.logs / "debug.log"
         self.supervisor_log = self.logs / "supervisor.log"
         self.state_file = self.run / "state.json"
+        self.importing = self.run / "importing"
         self.keep_file = self.run / "keep"
         self.lease_file = self.run / "lease"
         self.supervisor_lock = self.run / "supervisor.lock"

@@ -84,20 +84,12 @@ def set_initial_password(home: Neo4jHome, *, jars: Path, artifacts: Sequence[Art
         return
     # Left behind when an earlier first start ended before the system database was made.
     home.initial_password.unlink(missing_ok=True)
-    arguments = [
-        "-Xmx256m",
-        *_FLAGS,
-        "-cp",
-        class_path(jars, artifacts),
-        "org.neo4j.cli.AdminTool",
-        "dbms",
-        "set-initial-password",
-        home.ensure_password(),
-    ]
     argument_file = home.run / "password.args"
+    arguments = ["dbms", "set-initial-password", home.ensure_password()]
+    command = admin_command(argument_file, jars=jars, artifacts=artifacts, heap="256m", arguments=arguments)
     try:
         done = subprocess.run(  # noqa: S603 (our own java and an argument file that only we can write)
-            _with_argument_file(argument_file, arguments),
+            command,
             env=server_environment(home),
             capture_output=True,
             text=True,
@@ -111,6 +103,14 @@ def set_initial_password(home: Neo4jHome, *, jars: Path, artifacts: Sequence[Art
             f"Neo4j's admin tool could not set the first password: {(done.stderr or done.stdout).strip()[-500:]}",
             code="EMBEDDED_START_FAILED",
         )
+
+
+def admin_command(
+    argument_file: Path, *, jars: Path, artifacts: Sequence[Artifact], heap: str, arguments: Sequence[str]
+) -> list[str]:
+    """Return the command that runs Neo4j's admin tool, with its arguments in a file."""
+    every = [f"-Xmx{heap}", *_FLAGS, "-cp", class_path(jars, artifacts), "org.neo4j.cli.AdminTool", *arguments]
+    return _with_argument_file(argument_file, every)
 
 
 def server_environment(home: Neo4jHome) -> dict[str, str]:

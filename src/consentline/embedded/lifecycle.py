@@ -41,6 +41,12 @@ def running_server(settings: Settings, *, report: Report | None = None) -> Gener
     """
     home = Neo4jHome(settings.home)
     home.create()
+    if home.importing.exists():
+        raise EmbeddedError(
+            "A backfill is importing into the database of this home, or was stopped while it did."
+            " Wait for it, or run it again.",
+            code="EMBEDDED_IMPORTING",
+        )
     with shared_lease(home.lease_file, timeout_seconds=2 * STOP_GRACE_SECONDS + 30):
         yield _ensure_running(settings, home, report or report_nothing)
 

@@ -81,7 +81,7 @@ class ServerProcess:
                 stdout=console,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=lambda: _end_with_parent(supervisor),
+                preexec_fn=lambda: end_with_parent(supervisor),
             )
         self.process = identify(self._child.pid)
 
@@ -218,7 +218,8 @@ def _disk_full(home: Neo4jHome) -> EmbeddedError:
     )
 
 
-def _end_with_parent(parent: int) -> None:
+def end_with_parent(parent: int) -> None:
+    """Let the kernel end this process when its parent ends, however that does: for `preexec_fn` on the main thread."""
     # Runs in the child before Java does. The signal comes when the *thread* that started the child ends: the
     # supervisor has only the main one.
     if sys.platform == "linux":
