@@ -10,11 +10,11 @@ import pytest
 
 from consentline.domain.datasets import VersionRef
 from consentline.domain.eligibility import Reason
-from consentline.domain.errors import RefusedError
+from consentline.domain.errors import DatabaseUnavailableError, RefusedError
 from consentline.domain.flags import CauseKind
 from consentline.domain.paging import PageRequest
 from consentline.domain.record_lines import parse
-from consentline.usecases import builds, consent, counts, datasets, facts, flags, gate, posts, usage
+from consentline.usecases import builds, consent, counts, datasets, erasing, erasures, facts, flags, gate, posts, usage
 from consentline.usecases.service import Service
 from tests.conftest import PSEUDONYMS
 from tests.integration.arrange import (
@@ -109,6 +109,34 @@ def test_a_record_is_refused_by_itself_and_leaves_nothing(service: Service, run:
         assert await places_of(service, "ana") == []
 
     run(scenario())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_while_it_is_being_carried_out_the_same_is_refused(service: Service, run: Run, name: str) -> None:
+    async def scenario() -> None:
+        case = CASES[name]
+        await allow(service, "ana", "ben")
+        await record(service, post("pa1"), post("pa2"), post("pa3"), post("b1", "ben"))
+        await ask_erasure(service)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("consentline.usecases.erasures.carry_out", killed)
+            with pytest.raises(DatabaseUnavailableError):
+                await erasures.confirm_erasure(service, "e")
+        assert await places_of(service, "pa1")
+        before = await snapshot(service)
+
+        assert await say(service, case.refused) == [("ERASED", (case.path,))]
+        assert_same(before, await snapshot(service))
+        assert await say(service, case.refused, case.taken) == [("ERASED", (case.path,)), True]
+        assert await erasing.carry_out_all(service) == 1
+        assert await places_of(service, "ana", "pa1", "pa2", "pa3") == []
+
+    run(scenario())
+
+
+async def killed(*_: Any) -> None:
+    """The process ends right after the confirmation."""
+    raise DatabaseUnavailableError("gone")
 
 
 def test_a_repeated_objection_of_somebody_erased_is_refused_too(service: Service, run: Run) -> None:

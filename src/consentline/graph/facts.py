@@ -8,22 +8,12 @@ from collections.abc import Collection
 from typing import LiteralString, NamedTuple, TypeVar
 
 from consentline.domain.pseudonyms import Pseudonyms
+from consentline.graph.rows import Rows as Rows
 from consentline.graph.session import Tx
 from consentline.graph.suppression import check_people, check_posts
 
 T = TypeVar("T")
 _BATCH = 10_000
-
-
-class Rows(list[T]):
-    """Many rows as a parameter, with a short representation.
-
-    The driver represents every parameter for a debug message, whether anybody reads it or not: half the cost of a
-    large batch, and personal keys in a log.
-    """
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} rows>"
 
 
 class RacedError(Exception):

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import LiteralString
 
 from consentline.domain.pseudonyms import Pseudonyms, is_digest
+from consentline.graph.rows import Rows
 from consentline.graph.session import Tx
 
 SUPPRESSING: LiteralString = """
@@ -48,13 +49,13 @@ async def begin(tx: Tx) -> None:
 async def erased_people(tx: Tx, pseudonyms: Pseudonyms, keys: Collection[str]) -> dict[str, str]:
     """Those of the people who were erased, with the digests that stand for them; nothing is asked while nobody was."""
     rows = await _rows(tx, pseudonyms, "User", keys)
-    return dict((await tx.get(PEOPLE, rows=rows))["rows"]) if rows else {}
+    return dict((await tx.get(PEOPLE, rows=Rows(rows)))["rows"]) if rows else {}
 
 
 async def erased_posts(tx: Tx, pseudonyms: Pseudonyms, keys: Collection[str]) -> dict[str, str]:
     """Those of the posts that were erased, with the digests that stand for them; nothing is asked while none was."""
     rows = await _rows(tx, pseudonyms, "Post", keys)
-    return dict((await tx.get(POSTS, rows=rows))["rows"]) if rows else {}
+    return dict((await tx.get(POSTS, rows=Rows(rows)))["rows"]) if rows else {}
 
 
 async def check_people(tx: Tx, pseudonyms: Pseudonyms, created: Collection[str]) -> None:
@@ -77,6 +78,26 @@ async def check_posts(tx: Tx, pseudonyms: Pseudonyms, created: Collection[str]) 
     erased = await erased_posts(tx, pseudonyms, created) if created else {}
     if erased:
         raise SuppressedError(posts=erased)
+
+
+WRITTEN_BY_ERASED: LiteralString = """
+UNWIND $posts AS key
+MATCH (p:Post {key: key})-[a:AUTHORED_BY]->(u:User)
+WHERE a.until IS NULL AND u.erased_at IS NOT NULL
+RETURN collect(p.key) AS posts
+"""
+
+
+async def check_authors(tx: Tx, posts: Collection[str]) -> None:
+    """Return when nobody who is being erased wrote the posts, whose own keys stand there until their turn comes.
+
+    Raises:
+        SuppressedError: naming those that are to be erased.
+    """
+    if (await tx.get(SUPPRESSING))["suppressing"]:
+        erased = (await tx.get(WRITTEN_BY_ERASED, posts=Rows(sorted(posts))))["posts"]
+        if erased:
+            raise SuppressedError(posts=erased)
 
 
 async def _rows(tx: Tx, pseudonyms: Pseudonyms, label: str, keys: Collection[str]) -> list[list[str]]:

@@ -1,16 +1,18 @@
 """Recording what is said of posts: the post itself, its author corrected, its visibility, its deletion."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from consentline.domain.errors import ConflictError
 from consentline.domain.instants import ALWAYS, Instant, from_datetime
+from consentline.domain.pseudonyms import is_digest
 from consentline.domain.records import AuthorCorrection, Deletion, Post, VisibilityChange
-from consentline.graph import facts, facts_posts, upper
+from consentline.graph import facts, facts_posts, suppression, upper
 from consentline.graph.facts import LockedPeople, UnlockedPeopleError
 from consentline.graph.facts_posts import Change, PostState
 from consentline.graph.session import Tx
+from consentline.graph.suppression import SuppressedError
 from consentline.usecases.members import Outcome
 from consentline.usecases.rejudging import Rejudging, of_posts, take_guard
 from consentline.usecases.service import Service
@@ -30,6 +32,7 @@ async def record_posts(tx: Tx, service: Service, records: Sequence[Post], more_p
     locked = await facts.lock_people(tx, service.pseudonyms, people)
     keys = {record.key: None for record in records}
     before = await facts_posts.states(tx, keys)
+    _refuse_erased(before)
     outcomes, after, new = _decide(records, before)
     changed = [key for key, state in after.items() if key not in new and state != before[key]]
     rejudging = Rejudging()
@@ -38,6 +41,7 @@ async def record_posts(tx: Tx, service: Service, records: Sequence[Post], more_p
         # Read without a lock so far. What stays as it is stays; the rest is decided again under the posts' locks.
         concerned = await _lock_changed(tx, locked, before, after, changed)
         before = await facts_posts.states(tx, keys)
+        _refuse_erased(before)
         outcomes, after, new = _decide(records, before)
         changed = [key for key, state in after.items() if key not in new and state != before[key]]
         tied = _tied(before, after, changed)
@@ -65,6 +69,7 @@ async def record_corrections(
     locked = await facts.lock_people(tx, service.pseudonyms, {record.author for record in records} | more_people)
     keys = {record.post for record in records}
     before = await facts_posts.states(tx, keys)
+    _refuse_erased(before)
     tied = set[str]().union(*(state.tied for state in before.values()))
     _require_locked(locked, tied)
     concerned = (tied | {record.author for record in records}) & locked.objecting
@@ -73,6 +78,7 @@ async def record_corrections(
         await upper.lock(tx)
     await facts.ensure_posts(tx, service.pseudonyms, keys)
     before = await facts_posts.states(tx, keys)
+    _refuse_erased(before)
     _require_locked(locked, set[str]().union(*(state.tied for state in before.values())))
     outcomes: list[Outcome] = []
     said: dict[str, list[tuple[str, str]]] = {}
@@ -108,6 +114,7 @@ async def record_changes(tx: Tx, service: Service, records: Sequence[VisibilityC
     posts = {change[0] for change in changes}
     guarded = await take_guard(tx, posts)
     await facts.ensure_posts(tx, service.pseudonyms, posts)
+    await suppression.check_authors(tx, posts)
     known = await facts_posts.changes(tx, posts)
     outcomes: list[Outcome] = []
     new: list[Change] = []
@@ -124,6 +131,17 @@ async def record_changes(tx: Tx, service: Service, records: Sequence[VisibilityC
         await facts_posts.add_changes(tx, new, now)
         await rejudging.end(tx, service, now)
     return outcomes
+
+
+def _refuse_erased(before: Mapping[str, PostState]) -> None:
+    """Return when nobody who is being erased wrote the posts, whose own keys stand there until their turn comes.
+
+    Raises:
+        SuppressedError: naming those that are to be erased.
+    """
+    erased = {key for key, state in before.items() if state.author is not None and is_digest(state.author)}
+    if erased:
+        raise SuppressedError(posts=erased)
 
 
 _IMMUTABLE = (
