@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+import signal
+import threading
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from types import FrameType
 
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
@@ -21,6 +24,7 @@ from consentline.graph import migrations
 from consentline.permits import Signer
 from consentline.settings import Settings
 from consentline.usecases import erasing, flags, lineage, objections, people, posts, usage, violations
+from consentline.usecases.feed import Feed
 from consentline.usecases.service import Service
 from consentline.web.rates import Rates
 from consentline.web.routes import build_routes
@@ -124,6 +128,7 @@ def create_app(settings: Settings, server: Server) -> ASGIApp:
     engine = Engine(build_schema(), help_clients=settings.introspection)
     documents = trusted_documents(settings, engine)
     service = compose(settings, server)
+    feed = Feed(service)
 
     async def afterwards(prepared: bool) -> None:
         if prepared or await preparation.until_done(service):
@@ -138,8 +143,10 @@ def create_app(settings: Settings, server: Server) -> ASGIApp:
             if not prepared:
                 _LOG.warning("the database cannot be reached yet")
             background = asyncio.create_task(afterwards(prepared))
-            yield
+            with _before_stopping(feed.close):
+                yield
         finally:
+            feed.close()
             if background is not None:
                 background.cancel()
             await service.graph.close()
@@ -152,6 +159,32 @@ def create_app(settings: Settings, server: Server) -> ASGIApp:
         documents=documents,
         rates=Rates(settings.rate_limit_per_second, settings.rate_limit_burst),
         max_body_bytes=settings.max_body_bytes,
+        feed=feed,
         check_ready=preparation.check,
         lifespan=lifespan,
     )
+
+
+@contextmanager
+def _before_stopping(act: Callable[[], None]) -> Generator[None]:
+    """Act as soon as the server is told to stop: it waits for answers to end, and those of subscriptions never do."""
+    loop = asyncio.get_running_loop()
+    before = {
+        each: signal.getsignal(each)
+        for each in (signal.SIGTERM, signal.SIGINT)
+        if threading.current_thread() is threading.main_thread()
+    }
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(act)
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    for each in before:
+        signal.signal(each, stop)
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -217,20 +217,6 @@ def test_any_key_may_be_asked_about(story: Api, key: str) -> None:
     assert story.data(query, {"k": key}) == {"post": None, "user": None, "postUsage": {"verdict": "NOT_USED"}}
 
 
-NOT_IMPLEMENTED = {
-    "subscription { retrainingFlagChanged { id } }": "retrainingFlagChanged",
-    "subscription { objectionChanged { id } }": "objectionChanged",
-}
-
-
-@pytest.mark.parametrize("document", NOT_IMPLEMENTED)
-def test_what_is_announced_says_so_by_name(story: Api, document: str) -> None:
-    answer = story.graphql(document)
-
-    assert error_codes(answer) == {"NOT_IMPLEMENTED"}
-    assert NOT_IMPLEMENTED[document] in answer["errors"][0]["message"]
-
-
 AUDITED = 1
 """The entry of whose records an answer shows, however many: of p1's author, for u1; d:1 differs in nothing from d:1."""
 

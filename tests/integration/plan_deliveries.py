@@ -43,7 +43,7 @@ async def deliver(caller: Caller) -> None:
     await dispatch.step(caller.service, lease, LEASE, [], [], 8)
     await call("give_up", dispatch.give_up, lease)
     await call("prune", retention.prune, 500)
-    await call("head", lambda service: service.graph.read(outbox.head))
+    await call("last_event", lambda service: service.graph.read(outbox.last))
     await call("find_position", lambda service: service.graph.read(lambda tx: outbox.find_position(tx, "evt_500")))
 
 

@@ -33,6 +33,7 @@ _KINDS = {
 _KINDS_OF_KEYS = {
     "user": SubjectKind.USER,
     "objection": SubjectKind.OBJECTION,
+    "objectionChanged": SubjectKind.OBJECTION,
     "fileObjection": SubjectKind.OBJECTION,
     "decideObjection": SubjectKind.OBJECTION,
     "extendObjection": SubjectKind.OBJECTION,

@@ -20,6 +20,7 @@ from consentline.gql.audit import Reads
 from consentline.gql.cursors import Cursors
 from consentline.gql.ids import NodeId
 from consentline.usecases import erasures, objections, people, posts
+from consentline.usecases.feed import Feed
 from consentline.usecases.service import Service
 
 T = TypeVar("T")
@@ -79,6 +80,7 @@ class Context:
     """One request's view of the world.
 
     The upper graph is read once for a request, and again after a mutation or when an answer names something newer.
+    `feed` is there where subscriptions can be followed; `after` is the id of the event that the client got last.
     """
 
     service: Service
@@ -88,6 +90,8 @@ class Context:
     request_id: str = ""
     sign_permit: PermitSigner | None = None
     reads: Reads = field(default_factory=Reads)
+    feed: Feed | None = None
+    after: str | None = None
     _read: _Remembered = field(default_factory=_Remembered)
 
     @property

@@ -4,30 +4,33 @@ Strawberry's own entry point wraps every request in extensions that we do not us
 costs a third of it.
 """
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from inspect import isawaitable
 from types import CoroutineType
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple, TypeGuard, cast
 
 from graphql import (
     DocumentNode,
     ExecutionResult,
+    Executor,
     GraphQLError,
     GraphQLSyntaxError,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OperationType,
+    create_source_event_stream,  # pyright: ignore[reportUnknownVariableType] - its generics are open
     execute,  # pyright: ignore[reportUnknownVariableType] - its generics are open
     get_operation_ast,
     parse,
     specified_rules,
-    subscribe,  # pyright: ignore[reportUnknownVariableType] - its generics are open
     validate,
 )
 
 from consentline.domain.errors import AuditUnavailableError
+from consentline.domain.events import Event
 from consentline.gql.context import Context
 from consentline.gql.cost import Reckoning
 from consentline.gql.errors import (
@@ -40,6 +43,7 @@ from consentline.gql.errors import (
 )
 from consentline.gql.limits import Limits, limit_rule
 from consentline.gql.schema import ApiSchema
+from consentline.gql.subscriptions import Changes, EventMark
 
 _MOST_DOCUMENTS = 500
 _LONGEST_KEPT = 20_000
@@ -57,21 +61,35 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of an operation; `ran` is false when it was refused before any field was asked."""
+    """What came of an operation; `ran` is false when it was refused before any field was asked.
+
+    `event` is what an answer of a subscription tells of.
+    """
 
     data: dict[str, Any] | None = None
     errors: list[FormattedError] = field(default_factory=list[FormattedError])
     ran: bool = True
     cost: int | None = None
+    event: EventMark | None = None
 
     def body(self) -> dict[str, Any]:
         """The answer's JSON object (GraphQL specification, section 7); `extensions.cost` is what was reckoned."""
         body: dict[str, Any] = {"errors": self.errors} if self.errors or not self.ran else {}
         if self.ran:
             body["data"] = self.data
-        if self.cost is not None:
-            body["extensions"] = {"cost": self.cost}
+        extensions: dict[str, Any] = {} if self.cost is None else {"cost": self.cost}
+        if self.event is not None:
+            extensions["event"] = self.event._asdict()
+        if extensions:
+            body["extensions"] = extensions
         return body
+
+
+class Following(NamedTuple):
+    """A subscription: the id of the event after which it begins, when that is known, and its answers."""
+
+    begun: str | None
+    answers: AsyncGenerator[Answer]
 
 
 class _Document(NamedTuple):
@@ -79,6 +97,14 @@ class _Document(NamedTuple):
 
     node: DocumentNode
     reckoning: Reckoning
+
+
+class _Prepared(NamedTuple):
+    """An operation that may be run: the document, which of its operations, and what that costs."""
+
+    document: DocumentNode
+    node: OperationDefinitionNode | None
+    cost: int | None
 
 
 class Engine:
@@ -104,6 +130,96 @@ class Engine:
 
         `admit` is told what a valid operation costs before it is run, and may raise to keep it from being run.
         """
+        prepared = self._prepare(operation)
+        if isinstance(prepared, Answer):
+            return prepared
+        if prepared.node is not None and prepared.node.operation is OperationType.SUBSCRIPTION:
+            return Answer(errors=[_not_followed()], ran=False)
+        if admit is not None:
+            admit(prepared.cost or 0)
+        try:
+            return await self._execute(prepared, operation, context, None)
+        except AuditUnavailableError as error:
+            # Nothing of the answer leaves.
+            return Answer(errors=[plain_error(error)], cost=prepared.cost)
+
+    def follows(self, operation: Operation) -> bool:
+        """Whether the operation is a valid subscription."""
+        prepared = self._prepare(operation)
+        if isinstance(prepared, Answer) or prepared.node is None:
+            return False
+        return prepared.node.operation is OperationType.SUBSCRIPTION
+
+    async def follow(
+        self, operation: Operation, renew: Callable[[], Context], admit: Callable[[int], None] | None = None
+    ) -> "Answer | Following":
+        """The answers of a subscription, one an event; or why there are none.
+
+        Each is of a context of its own, which `renew` makes: it may raise to end the subscription, and so may `admit`,
+        which is told what each event costs before it is read. What ends a subscription is raised.
+        """
+        prepared = self._prepare(operation)
+        if isinstance(prepared, Answer):
+            return prepared
+        if prepared.node is not None and prepared.node.operation is not OperationType.SUBSCRIPTION:
+            return Answer(errors=[_only_followed()], ran=False)
+        context = renew()
+        if admit is not None:
+            admit(0)
+        variables = None if operation.variables is None else dict(operation.variables)
+        build = cast("Callable[..., list[GraphQLError] | Executor[Any]]", Executor.build)  # pyright: ignore[reportUnknownMemberType]
+        executor = build(
+            self._schema,
+            prepared.document,
+            None,
+            context,
+            variables,
+            operation.name,
+            max_coercion_errors=_MOST_ERRORS,
+            is_awaitable=_is_awaitable,
+        )
+        if isinstance(executor, list):
+            return Answer(errors=[request_error(each, operation.variables) for each in executor], ran=False)
+        stream = create_source_event_stream(executor)
+        if isawaitable(stream):
+            stream = await stream
+        if isinstance(stream, ExecutionResult):
+            await context.enter_reads()
+            return Answer(errors=[field_error(each, context.request_id) for each in stream.errors or ()])
+        changes = cast("Changes", stream)
+        return Following(changes.begun, self._answers(prepared, operation, changes, renew, admit))
+
+    async def _answers(
+        self,
+        prepared: _Prepared,
+        operation: Operation,
+        changes: Changes,
+        renew: Callable[[], Context],
+        admit: Callable[[int], None] | None,
+    ) -> AsyncGenerator[Answer]:
+        try:
+            async for event in changes.events:
+                context = renew()
+                if admit is not None:
+                    admit(prepared.cost or 0)
+                # Shielded: a statement that is cancelled takes its connection to the database with it.
+                telling = asyncio.ensure_future(self._tell(prepared, operation, context, changes, event))
+                answer = await asyncio.shield(telling)
+                if answer is not None:
+                    yield answer
+        finally:
+            await changes.events.aclose()
+
+    async def _tell(
+        self, prepared: _Prepared, operation: Operation, context: Context, changes: Changes, event: Event
+    ) -> Answer | None:
+        context.reads.ask(changes.name)
+        view = await changes.view(context, event)
+        if view is None:
+            return None
+        return replace(await self._execute(prepared, operation, context, view), event=EventMark.of(event))
+
+    def _prepare(self, operation: Operation) -> _Prepared | Answer:
         document = self._documents.get(operation.query)
         if document is None:
             document = self._load(operation.query)
@@ -117,17 +233,7 @@ class Engine:
             message = f"the operation may read {cost} objects where at most {self._limits.cost} are allowed"
             too_costly = GraphQLError(message, extensions={"code": "TOO_COSTLY"})
             return Answer(errors=[validation_error(too_costly)], ran=False, cost=cost)
-        if admit is not None:
-            admit(cost or 0)
-        result = await self._execute(document.node, node, operation, context)
-        try:
-            await context.enter_reads()
-        except AuditUnavailableError as error:
-            # Nothing of the answer leaves.
-            return Answer(errors=[plain_error(error)], cost=cost)
-        if result.data is None and result.errors and all(error.path is None for error in result.errors):
-            return Answer(errors=[request_error(each, operation.variables) for each in result.errors], ran=False)
-        return Answer(result.data, [field_error(each, context.request_id) for each in result.errors or ()], cost=cost)
+        return _Prepared(document.node, node, cost)
 
     def _load(self, query: str) -> _Document | Answer:
         try:
@@ -152,23 +258,12 @@ class Engine:
                 self._documents.popitem(last=False)
         return loaded
 
-    async def _execute(
-        self, document: DocumentNode, node: OperationDefinitionNode | None, operation: Operation, context: Context
-    ) -> ExecutionResult:
+    async def _execute(self, prepared: _Prepared, operation: Operation, context: Context, root: Any) -> Answer:
         variables = None if operation.variables is None else dict(operation.variables)
-        if node is not None and node.operation is OperationType.SUBSCRIPTION:
-            stream = subscribe(
-                self._schema, document, None, context, variables, operation.name, max_coercion_errors=_MOST_ERRORS
-            )
-            if isawaitable(stream):
-                stream = await stream
-            if isinstance(stream, ExecutionResult):
-                return stream
-            raise TypeError("a subscription needs a stream")
         result = execute(
             self._schema,
-            document,
-            None,
+            prepared.document,
+            root,
             context,
             variables,
             operation.name,
@@ -176,7 +271,13 @@ class Engine:
             is_awaitable=_is_awaitable,
             is_async_iterable=_is_async_iterable,
         )
-        return await result if isawaitable(result) else result
+        if isawaitable(result):
+            result = await result
+        await context.enter_reads()
+        if result.data is None and result.errors and all(error.path is None for error in result.errors):
+            return Answer(errors=[request_error(each, operation.variables) for each in result.errors], ran=False)
+        errors = [field_error(each, context.request_id) for each in result.errors or ()]
+        return Answer(result.data, errors, cost=prepared.cost)
 
 
 def _is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
@@ -190,3 +291,13 @@ def _is_async_iterable(_value: Any) -> TypeGuard[AsyncIterable[Any]]:
 
 def _too_deep() -> FormattedError:
     return validation_error(GraphQLError("the document nests too deep", extensions={"code": "TOO_DEEP"}))
+
+
+def _not_followed() -> FormattedError:
+    message = "follow subscriptions over WebSocket (graphql-transport-ws), or ask for text/event-stream"
+    return validation_error(GraphQLError(message, extensions={"code": "SUBSCRIPTION_TRANSPORT"}))
+
+
+def _only_followed() -> FormattedError:
+    message = "only subscriptions are followed; send queries and mutations by POST"
+    return validation_error(GraphQLError(message, extensions={"code": "SUBSCRIPTIONS_ONLY"}))

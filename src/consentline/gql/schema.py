@@ -26,7 +26,7 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
 from consentline.gql import enums
-from consentline.gql.access import action_of, guarded
+from consentline.gql.access import action_of
 from consentline.gql.audit import audited_mutation, audited_query, noting
 from consentline.gql.mutations import Mutation
 from consentline.gql.queries import Query
@@ -137,7 +137,7 @@ def _guard(core: GraphQLSchema, path: str, name: str, field: GraphQLField) -> No
     if action is None:
         raise TypeError(f"{path} declares no action: whoever may ask it must be said")
     if field.subscribe is not None:
-        field.subscribe = guarded(field.subscribe, action)
+        field.subscribe = audited_query(field.subscribe, action, name)
     elif field.resolve is not None:
         is_change = core.mutation_type is not None and core.mutation_type.fields.get(name) is field
         field.resolve = (audited_mutation if is_change else audited_query)(field.resolve, action, name)

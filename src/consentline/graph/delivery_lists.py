@@ -118,15 +118,18 @@ class Aged(NamedTuple):
 
 
 # A webhook that is disabled needs nothing any more.
+# The last one stays: whoever followed until now goes on after it.
 AGED: LiteralString = """
+MATCH (r:Revision {name: 'lineage'})
+WITH coalesce(r.events, 0) AS head
 OPTIONAL MATCH (w:Webhook)
 USING INDEX w:Webhook(status, uid)
 WHERE w.status = 'ACTIVE' AND w.uid >= ''
-WITH min(w.position) AS lowest
-CALL (lowest) {
+WITH head, min(w.position) AS lowest
+CALL (head, lowest) {
   MATCH (e:Event)
   USING INDEX e:Event(position)
-  WHERE e.position > $after AND e.position <= coalesce(lowest, 9223372036854775807)
+  WHERE e.position > $after AND e.position < head AND e.position <= coalesce(lowest, 9223372036854775807)
   WITH e ORDER BY e.position LIMIT $most
   WITH e WHERE e.at < $before
   RETURN collect([e.id, e.position, EXISTS {

@@ -85,15 +85,21 @@ async def after(tx: Tx, position: int, most: int) -> Told:
     return Told([event_of(each) for each in row["rows"]], row["head"])
 
 
-HEAD: LiteralString = """
+BEGINNING = "evt_0"
+"""What stands for the id of an event before the first."""
+
+LAST: LiteralString = """
 MATCH (r:Revision {name: 'lineage'})
-RETURN coalesce(r.events, 0) AS head
+WITH coalesce(r.events, 0) AS head
+OPTIONAL MATCH (e:Event {position: head})
+RETURN head, e.id AS id
 """
 
 
-async def head(tx: Tx) -> int:
-    """The position of the last event, 0 before the first."""
-    return (await tx.get(HEAD))["head"]
+async def last(tx: Tx) -> tuple[int, str | None]:
+    """The position of the last event and its id, those of the beginning before the first; None when it is not kept."""
+    row = await tx.get(LAST)
+    return row["head"], BEGINNING if row["head"] == 0 else row["id"]
 
 
 POSITION: LiteralString = """

@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import jwt
 from starlette.requests import Request
@@ -38,6 +39,22 @@ def authenticate(header: str | None, secret: str) -> Principal:
     """The bearer of the token in an `Authorization` header.
 
     Raises:
+        UnauthenticatedError: as `bearer_of`.
+    """
+    return bearer_of(header, secret).principal
+
+
+class Bearer(NamedTuple):
+    """Whom a token names, and until when it is good (POSIX time)."""
+
+    principal: Principal
+    expires_at: float
+
+
+def bearer_of(header: str | None, secret: str) -> Bearer:
+    """The bearer of the token in an `Authorization` header, and until when it is good.
+
+    Raises:
         UnauthenticatedError: TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID (anything else that is wrong with it).
     """
     scheme, _, token = (header or "").partition(" ")
@@ -52,7 +69,7 @@ def authenticate(header: str | None, secret: str) -> Principal:
             issuer=_ISSUER,
             options={"require": _REQUIRED},
         )
-        return Principal(Role(claims["role"]), str(claims["jti"]))
+        return Bearer(Principal(Role(claims["role"]), str(claims["jti"])), float(claims["exp"]))
     except jwt.ExpiredSignatureError:
         raise UnauthenticatedError("the token has expired", code="TOKEN_EXPIRED") from None
     except (jwt.InvalidTokenError, ValueError):

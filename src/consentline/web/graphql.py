@@ -1,5 +1,7 @@
 """POST /graphql: GraphQL over HTTP (the working draft of graphql.github.io/graphql-over-http), one operation a request.
 
+A subscription is answered as `text/event-stream`, see `web/streams.py`.
+
 An answer of `application/json` has status 200 whatever its errors, as the draft says for that type; one of
 `application/graphql-response+json` has 400 when the operation was refused before it ran. In both, an operation that got
 nothing because the database cannot be reached, or its audit entry not be written, has 503.
@@ -18,10 +20,12 @@ from consentline.gql.documents import TrustedDocuments
 from consentline.gql.errors import internal_error
 from consentline.gql.execution import Answer, Engine, Operation
 from consentline.gql.nodes import load_node
+from consentline.usecases.feed import Feed
 from consentline.usecases.service import Service
-from consentline.web.auth import authenticate
+from consentline.web.auth import Bearer, authenticate, bearer_of
 from consentline.web.bodies import UnsupportedMediaTypeError, read_body
 from consentline.web.rates import RateLimitedError, Rates
+from consentline.web.streams import EVENT_STREAM, EventStream, only_streams, takes_streams
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -40,8 +44,10 @@ class GraphQLEndpoint:
         secret: str,
         sign_permit: PermitSigner,
         max_body_bytes: int,
+        feed: Feed,
     ) -> None:
         self._service = service
+        self._feed = feed
         self._engine = engine
         self._documents = documents
         self._rates = rates
@@ -57,10 +63,17 @@ class GraphQLEndpoint:
             ConsentlineError: no valid token, or no operation in the body; mapped in `web/errors.py`.
         """
         request.state.route = "/graphql"
-        principal = request.state.principal = authenticate(request.headers.get("authorization"), self._secret)
-        media_type = accepted(request.headers.get("accept"))
+        bearer = bearer_of(request.headers.get("authorization"), self._secret)
+        principal = request.state.principal = bearer.principal
+        accept = request.headers.get("accept")
+        media_type = JSON if only_streams(accept) else accepted(accept)
         check_content_type(request.headers.get("content-type"))
         operation = parse_operation(await read_body(request, self._max_body_bytes), self._documents)
+        if takes_streams(accept) and self._engine.follows(operation):
+            return await self._follow(request, operation, bearer)
+        if only_streams(accept):
+            message = f"only subscriptions are answered as {EVENT_STREAM}"
+            raise UnsupportedMediaTypeError(message, code="NOT_ACCEPTABLE")
         request_id: str = request.state.request_id
         context = Context(self._service, principal, self._cursors, load_node, request_id, self._sign_permit)
         try:
@@ -73,6 +86,31 @@ class GraphQLEndpoint:
             answer = Answer(errors=[internal_error(fault, request_id)], ran=False)
             return _response(answer, media_type, 500)
         return _response(answer, media_type, _status(answer, media_type))
+
+    async def _follow(self, request: Request, operation: Operation, bearer: Bearer) -> Response:
+        """The events of a subscription for as long as the token is good; what keeps it from beginning has 400."""
+        header, after = request.headers.get("authorization"), request.headers.get("last-event-id")
+        request_id: str = request.state.request_id
+
+        def renew() -> Context:
+            principal = authenticate(header, self._secret)
+            return Context(
+                self._service,
+                principal,
+                self._cursors,
+                load_node,
+                request_id,
+                self._sign_permit,
+                feed=self._feed,
+                after=after or None,
+            )
+
+        following = await self._engine.follow(
+            operation, renew, lambda cost: self._rates.admit(bearer.principal.token_id, cost)
+        )
+        if isinstance(following, Answer):
+            return _response(following, JSON, max(_status(following, JSON), 400))
+        return EventStream(following, expires_at=bearer.expires_at, request_id=request_id)
 
 
 def parse_operation(body: bytes, documents: TrustedDocuments) -> Operation:
@@ -88,7 +126,16 @@ def parse_operation(body: bytes, documents: TrustedDocuments) -> Operation:
         raise _bad_request("the body is not JSON in UTF-8") from None
     if not isinstance(request, dict):
         raise _bad_request("the body is not an object with a query; batches are not supported")
-    fields = cast("dict[str, Any]", request)
+    return operation_of(cast("dict[str, Any]", request), documents)
+
+
+def operation_of(fields: dict[str, Any], documents: TrustedDocuments) -> Operation:
+    """The operation that the parameters of a request describe.
+
+    Raises:
+        InvalidInputError: BAD_REQUEST, saying which part is wrong.
+        ConsentlineError: as `TrustedDocuments.text`.
+    """
     query, name, variables = fields.get("query"), fields.get("operationName"), fields.get("variables")
     document_id, extensions = fields.get("documentId"), fields.get("extensions")
     if query is not None and not isinstance(query, str):

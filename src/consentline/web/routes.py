@@ -1,17 +1,18 @@
-"""The HTTP application: five routes, nothing else."""
+"""The HTTP application: five routes, and subscriptions over WebSocket; nothing else."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from consentline.domain.errors import ConsentlineError
 from consentline.gql.context import PermitSigner
 from consentline.gql.documents import TrustedDocuments
 from consentline.gql.execution import Engine
+from consentline.usecases.feed import Feed
 from consentline.usecases.service import Service
 from consentline.web import errors
 from consentline.web.campaigns import CampaignEndpoint
@@ -20,6 +21,7 @@ from consentline.web.health import Readiness, alive
 from consentline.web.ingest import IngestEndpoint
 from consentline.web.rates import Rates
 from consentline.web.requests import RequestLog
+from consentline.web.sockets import SubscriptionSocket
 
 
 def build_routes(
@@ -31,14 +33,17 @@ def build_routes(
     documents: TrustedDocuments,
     rates: Rates,
     max_body_bytes: int,
+    feed: Feed,
     check_ready: Callable[[], Awaitable[None]],
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None,
 ) -> ASGIApp:
     """The application over a service; `check_ready` raises what keeps it from doing its work now."""
-    graphql = GraphQLEndpoint(service, engine, documents, rates, secret, sign_permit, max_body_bytes)
+    graphql = GraphQLEndpoint(service, engine, documents, rates, secret, sign_permit, max_body_bytes, feed)
+    sockets = SubscriptionSocket(service, engine, documents, rates, secret, max_body_bytes, feed)
     app = Starlette(
         routes=[
             Route("/graphql", graphql.__call__, methods=["POST"]),
+            WebSocketRoute("/graphql", sockets.__call__),
             Route("/ingest", IngestEndpoint(service, secret).__call__, methods=["POST"]),
             Route("/notices/campaign", CampaignEndpoint(service, secret).__call__, methods=["POST"]),
             Route("/healthz", alive, methods=["GET"]),

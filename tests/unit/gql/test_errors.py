@@ -150,8 +150,8 @@ def test_a_fault_of_ours_is_logged_without_values_and_answered_without_details(
     assert json.loads(line)["request_id"] == "request-1"
 
 
-def test_a_subscription_over_plain_http_is_not_implemented() -> None:
+def test_a_subscription_over_plain_http_is_refused() -> None:
     answer = ask("subscription { objectionChanged { key } }")
 
-    assert codes(answer) == {"NOT_IMPLEMENTED"}
-    assert "objectionChanged" in answer.errors[0]["message"]
+    assert codes(answer) == {"SUBSCRIPTION_TRANSPORT"}
+    assert "text/event-stream" in answer.errors[0]["message"]

@@ -2,7 +2,6 @@
 
 import strawberry
 
-from consentline.domain.errors import NotImplementedYetError
 from consentline.gql.ids import NodeId, NodeKind, encode_id
 
 
@@ -20,9 +19,4 @@ class Node:
         return strawberry.ID(encode_id(self.node_id()))
 
 
-def not_yet(what: str) -> NotImplementedYetError:
-    """The answer of a field that is announced and not built yet."""
-    return NotImplementedYetError(f"{what} is not available in this version")
-
-
-__all__ = ["Node", "NodeId", "NodeKind", "not_yet"]
+__all__ = ["Node", "NodeId", "NodeKind"]
