@@ -166,6 +166,8 @@ async def _write(service: Service, batch: Batch, work: _Work) -> list[Outcome]:
             more_people |= error.people
         except SuppressedError as error:
             erased.add(error)
+            # Whoever was tied to a post a moment ago may be who was erased.
+            more_people -= error.people
         except RacedError:
             continue
     raise busy()
