@@ -5,10 +5,10 @@ from collections import Counter
 from random import Random
 
 import pytest
-from bench.sisa import Training, deletion_costs, one_deletion_costs
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.sisa import Training, deletion_costs, one_deletion_costs
 from consentline.domain.errors import InvalidInputError
 from consentline.domain.sharding import (
     POSITIONS,
