@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check bench soak lock clean
 
 help:  ## list these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -23,6 +23,9 @@ check: $(STAMP)  ## lint, format, strict types, layers, schema drift
 
 bench: $(STAMP)  ## the comparisons, written to bench/results/
 	$(BIN)/python -m bench
+
+soak: $(STAMP)  ## objection cascades with a kill in every one; SEED=n repeats one
+	$(BIN)/python -m tests.faults.cascades $(if $(SEED),--seed $(SEED))
 
 lock: $(STAMP)  ## write constraints.txt anew from the pins in pyproject.toml
 	$(BIN)/pip freeze --exclude-editable --exclude consentline > constraints.txt

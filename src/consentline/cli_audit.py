@@ -20,12 +20,16 @@ def run_verify(settings: Settings) -> bool:
     found = asyncio.run(_verify(settings))
     missing = found.missing
     counts = f"{len(found.changed):,} changed, {sum(missing.values()):,} missing"
+    if found.apart:
+        counts += f", {len(found.apart):,} whose clocks were apart"
     print(f"{found.entries:,} entries of {found.processes:,} processes: {counts}")  # noqa: T201 - the command's answer
     for uid in found.changed[:_MOST_TOLD]:
         print(f"changed: {uid}")  # noqa: T201
+    for uid in found.apart[:_MOST_TOLD]:
+        print(f"clocks apart: {uid}")  # noqa: T201
     for process, count in list(missing.items())[:_MOST_TOLD]:
         print(f"missing: {count:,} of process {process}")  # noqa: T201
-    return not found.changed and not missing
+    return not found.changed and not found.apart and not missing
 
 
 async def _verify(settings: Settings) -> Verification:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from consentline.connection import open_service
 from consentline.domain.errors import InvalidInputError
+from consentline.member_files import whole_file
 from consentline.report_figures import ComplianceReport, compliance_report, document, period_of
 from consentline.report_page import render
 from consentline.settings import Settings
@@ -29,10 +30,8 @@ def run_report(settings: Settings, first: str, end: str, form: str | None, outpu
     text = _text(asyncio.run(_make(settings, *days)), html=html)
     if output is None:
         return text
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInputError(f"{output} cannot be written: {error.strerror}", code="FILE_UNWRITABLE") from None
+    with whole_file(output) as file:
+        file.write(text.encode())
     return None
 
 

@@ -40,12 +40,18 @@ class SortedKeys:
         self._files.close()
 
     def add(self, keys: Iterable[str]) -> None:
-        """Take keys in; a key has no line feed in it."""
+        """Take keys in; a key has no line feed in it.
+
+        Raises:
+            InvalidInputError: there is no room for a temporary file.
+        """
         self._keys.extend(keys)
         if len(self._keys) >= self._kept:
-            run = tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n")  # noqa: SIM115 - the stack closes it
-            self._files.enter_context(run)
-            run.writelines(f"{key}\n" for key in sorted(self._keys))
+            with writing(f"a temporary file in {tempfile.gettempdir()}"):
+                run = tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n")  # noqa: SIM115 - the stack closes it
+                self._files.callback(_close, run)
+                run.writelines(f"{key}\n" for key in sorted(self._keys))
+                run.flush()
             self._runs.append(run)
             self._keys = []
 
@@ -59,6 +65,12 @@ class SortedKeys:
         keys = iter(self)
         while chunk := list(islice(keys, _AT_ONCE)):
             yield chunk
+
+
+def _close(run: TextIO) -> None:
+    # What a full disk did not take is of no use to anybody.
+    with contextlib.suppress(OSError):
+        run.close()
 
 
 def _without_line_feed(line: str) -> str:
@@ -127,6 +139,22 @@ def import_parquet() -> tuple[Any, Any]:
 
 
 @contextmanager
+def writing(what: str) -> Generator[None]:
+    """Tell that it cannot be written, on a full disk for one.
+
+    Raises:
+        InvalidInputError: FILE_UNWRITABLE, with the reason of the system.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        message = f"{what} cannot be written: {error.strerror}"
+        raise InvalidInputError(message, code="FILE_UNWRITABLE", path=("--output",)) from None
+
+
+@contextmanager
 def whole_file(path: Path) -> Generator[BinaryIO]:
     """A file that takes its name when the block succeeds; until then it is `path` with `.part` after it.
 
@@ -135,14 +163,12 @@ def whole_file(path: Path) -> Generator[BinaryIO]:
     """
     part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        message = f"{path} cannot be written: {error.strerror}"
-        raise InvalidInputError(message, code="FILE_UNWRITABLE", path=("--output",)) from None
+        with writing(str(path)):
+            with part.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -150,10 +176,22 @@ def whole_file(path: Path) -> Generator[BinaryIO]:
 
 @contextmanager
 def standard_output() -> Generator[BinaryIO]:
-    """Standard output, for as much as its reader wants."""
+    """Standard output, for as much as its reader wants.
+
+    Raises:
+        InvalidInputError: what it leads to cannot be written.
+    """
     try:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        with writing("standard output"):
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
     except BrokenPipeError:
         # The reader has what it wanted; the interpreter would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_standard_output()
+    except InvalidInputError:
+        _leave_standard_output()
+        raise
+
+
+def _leave_standard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,7 +11,7 @@ from consentline.usecases import builds, doctor, gate
 from consentline.usecases.doctor import Finding
 from consentline.usecases.service import Service
 from tests.conftest import Run
-from tests.integration.arrange import AI, allow, file, post, publish, record, refs, train
+from tests.integration.arrange import AI, allow, ask_erasure, file, post, publish, record, refs, train
 
 Told = Callable[[LiteralString], None]
 
@@ -48,7 +48,8 @@ def test_a_sound_graph_has_no_findings(run: Run[Any], service: Service) -> None:
     examined: list[str] = []
 
     assert run(doctor.examine(service, examined.append)) == []
-    assert examined == ["members of d", "retraining flags", "causes", "objections"]
+    records = ["events", "deliveries", "erasures", "the audit"]
+    assert examined == ["members of d", "retraining flags", "causes", "objections", *records]
 
 
 def test_an_empty_graph_has_no_findings(run: Run[Any], service: Service) -> None:
@@ -134,6 +135,52 @@ FAULTS = {
         ),
     ),
 }
+
+FAULTS |= {
+    "an event whose position was never given out": Fault(
+        "MATCH (e:Event) WITH e ORDER BY e.position DESC LIMIT 1 SET e.position = e.position + 5",
+        (Finding("events", "outbox", "events have the position of another, or one never given out (1)"),),
+    ),
+    "a lane in which nothing may be sent": Fault(
+        "MATCH (e:Event {position: 1})"
+        " CREATE (:Webhook {uid: 'w', key: 'hook', status: 'ACTIVE', position: 99}),"
+        " (:Delivery {id: 'x', webhook: 'w', position: 1, status: 'PENDING', queue: 'w lane'})-[:OF]->(e)",
+        (
+            Finding("deliveries", "hook", "a lane has not exactly one delivery that may be sent next (1)"),
+            Finding("deliveries", "hook", "it was told of events that were never given out"),
+        ),
+    ),
+    "deliveries to a webhook that is served no more": Fault(
+        "CREATE (:Webhook {uid: 'w', key: 'hook', status: 'DISABLED', position: 0}),"
+        " (:Delivery {id: 'x', webhook: 'w', position: 1, status: 'DELIVERED', queue: 'w a', ready_for: 'w'}),"
+        " (:Delivery {id: 'y', webhook: 'w', position: 2, status: 'PENDING', queue: 'w b', ready_for: 'w'})",
+        (
+            Finding("deliveries", "hook", "a delivery has no event (2)"),
+            Finding("deliveries", "hook", "a delivery is PENDING in no lane, or finished in one (1)"),
+            Finding("deliveries", "hook", "a delivery to a webhook that is served no more is PENDING (1)"),
+        ),
+    ),
+    "an audit entry that nobody wrote": Fault(
+        "CREATE (:AuditEntry {uid: 'p-0000000001', at: 1, clock: 1, role: 'admin', token_id: 't', request_id: 'r',"
+        " operation: 'user', outcome: 'READ', subjects: [], subject_count: 0, counted: [], counts: [], seal: ''})",
+        (Finding("audit", "p-0000000001", "the entry is not as it was written"),),
+    ),
+}
+
+
+def test_somebody_erased_who_stands_under_their_own_key_is_found(run: Run[Any], service: Service) -> None:
+    run(allow(service, "ana"))
+    run(record(service, post("a1")))
+    run(ask_erasure(service))
+    assert run(doctor.examine(service)) == []
+
+    async def leave(tx: Tx) -> None:
+        await tx.rows("MATCH (e:Erasure) SET e.status = 'DONE'")
+
+    run(service.graph.write(leave))
+
+    message = "somebody who was erased stands under their own key (1)"
+    assert Finding("erasures", "people", message) in run(doctor.examine(service))
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))

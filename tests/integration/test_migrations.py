@@ -348,7 +348,10 @@ def test_processes_that_migrate_at_once_leave_one_schema(
     graph: Graph, run: Run, settings: Settings, neo4j_server: Server
 ) -> None:
     known = migrations.load_migrations()
-    later = [migration(9000 + number, constraint(f"c{number}"), index(f"i{number}")) for number in range(1, 4)]
+    later = [
+        migration(9000 + number, constraint(f"c{number}"), index(f"i{number}"), "CALL db.awaitIndexes(300)")
+        for number in range(1, 4)
+    ]
 
     async def scenario() -> None:
         graphs = [connect(settings, neo4j_server) for _ in range(4)]

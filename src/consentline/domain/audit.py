@@ -130,7 +130,16 @@ class AuditEntry:
 
     def intact(self, pseudonyms: Pseudonyms) -> bool:
         """Whether nothing of it was changed since it was written: `at` by no more than clocks may differ."""
-        return abs(self.at - self.clock) <= _MOST_SKEW and self.seal == pseudonyms.of("AuditEntry", self._text())
+        return self.in_time and self.is_sealed(pseudonyms)
+
+    def is_sealed(self, pseudonyms: Pseudonyms) -> bool:
+        """Whether everything but `at` is as it was written."""
+        return self.seal == pseudonyms.of("AuditEntry", self._text())
+
+    @property
+    def in_time(self) -> bool:
+        """Whether the clocks of its process and of the database agree; not where one was set, or `at` was changed."""
+        return abs(self.at - self.clock) <= _MOST_SKEW
 
     def _text(self) -> str:
         actor = self.actor
@@ -160,6 +169,8 @@ class AuditFilter:
 class Verification:
     """What is wrong with the entries that were looked at: changed ones, and numbers that no entry has.
 
+    `apart` are entries that are sealed and whose two times are not the same: a clock was off, or `at` was changed.
+
     A number is missing where an entry was taken out, or could not be written, which the log of its process tells; what
     was taken out after a process's last entry is not seen.
     """
@@ -167,6 +178,7 @@ class Verification:
     def __init__(self, pseudonyms: Pseudonyms) -> None:
         self.entries = 0
         self.changed: list[str] = []
+        self.apart: list[str] = []
         self._pseudonyms = pseudonyms
         self._last: dict[str, int] = {}
         self._found: Counter[str] = Counter()
@@ -175,8 +187,10 @@ class Verification:
         """Look at an entry, in any order; `findable` when all terms lead to it."""
         self.entries += 1
         process, _, number = entry.uid.rpartition("-")
-        if not (findable and number.isdigit() and entry.intact(self._pseudonyms)):
+        if not (findable and number.isdigit() and entry.is_sealed(self._pseudonyms)):
             self.changed.append(entry.uid)
+        elif not entry.in_time:
+            self.apart.append(entry.uid)
         if number.isdigit():
             self._found[process] += 1
             self._last[process] = max(self._last.get(process, 0), int(number))

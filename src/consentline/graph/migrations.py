@@ -1,6 +1,8 @@
 """The graph's schema: numbered files, applied in order, recorded in the graph with their digest."""
 
+import asyncio
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +57,30 @@ ON CREATE SET m.digest = $digest, m.applied_at = datetime.realtime().epochMillis
 """
 
 
+_AWAIT = "CALL db.awaitIndexes(300)"
+_AWAIT_SECONDS = 300.0
+_LOOK_SECONDS = 0.1
+
+POPULATING: LiteralString = """
+SHOW INDEXES YIELD state WHERE state <> 'ONLINE' RETURN count(*) AS populating
+"""
+
+
+async def _await_indexes(graph: Graph) -> None:
+    """What `_AWAIT` in a migration means: go on when every index is there, or after five minutes.
+
+    The procedure itself would wait inside a transaction, and an index that another process creates waits for that
+    transaction to end: two services that begin on a new graph would keep each other for as long.
+    """
+    deadline = time.monotonic() + _AWAIT_SECONDS
+
+    async def populating(tx: Tx) -> int:
+        return (await tx.get(POPULATING))["populating"]
+
+    while await graph.read(populating) and time.monotonic() < deadline:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
 async def migrate(graph: Graph, migrations: Sequence[Migration] | None = None) -> list[str]:
     """Bring the graph's schema up to date and answer what was applied.
 
@@ -71,7 +97,10 @@ async def migrate(graph: Graph, migrations: Sequence[Migration] | None = None) -
     fresh = [migration for migration in known if migration.name not in recorded]
     for migration in fresh:
         for statement in migration.statements:
-            await graph.run_schema(statement)
+            if statement == _AWAIT:
+                await _await_indexes(graph)
+            else:
+                await graph.run_schema(statement)
 
         async def record(tx: Tx, migration: Migration = migration) -> None:
             await tx.rows(RECORD, name=migration.name, digest=migration.digest)

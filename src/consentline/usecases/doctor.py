@@ -9,16 +9,17 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from consentline.domain.datasets import Coverage, VersionStatus
 from consentline.domain.eligibility import Reason, evaluate
+from consentline.domain.findings import Finding
 from consentline.domain.flags import FlagStatus, Source, SourceKind
 from consentline.domain.instants import ALWAYS, EVER, Instant
 from consentline.domain.lineage import Lineage
 from consentline.graph import causes, counts, doctor, evaluation, objections, posts, upper
 from consentline.graph.doctor import StoredFlag
 from consentline.graph.session import Tx
+from consentline.usecases import doctor_records
 from consentline.usecases import evaluation as judging
 from consentline.usecases.causes import reconcile
 from consentline.usecases.service import Service
@@ -31,15 +32,13 @@ _FLAGS_AT_ONCE = 500
 _OBJECTIONS_AT_ONCE = 200
 _POSTS_AT_ONCE = 1_000
 _LOOKS = 2
+_RECORDS = {
+    "events": doctor_records.events,
+    "deliveries": doctor_records.deliveries,
+    "erasures": doctor_records.erasures,
+    "the audit": doctor_records.entries,
+}
 _RESTRICTED = {Reason.OBJECTION_PENDING, Reason.OBJECTED, Reason.THIRD_PARTY_OBJECTED}
-
-
-class Finding(NamedTuple):
-    """What is wrong, and of what: a dataset, a model version, a run; never a person."""
-
-    check: str
-    subject: str
-    message: str
 
 
 async def examine(service: Service, report: Report | None = None) -> list[Finding]:
@@ -77,6 +76,11 @@ async def _examine(service: Service, report: Report) -> AsyncGenerator[Finding]:
     report("objections")
     async for finding in _objections(service, lineage):
         yield finding
+    for what, check in _RECORDS.items():
+        report(what)
+        async with aclosing(check(service)) as findings:
+            async for finding in findings:
+                yield finding
 
 
 # ---- members ------------------------------------------------------------------------------------

@@ -158,6 +158,14 @@ def test_a_verification_counts_what_is_missing_in_each_row() -> None:
     assert verification.missing == {"a": 4}
 
 
+def test_a_verification_tells_apart_what_was_changed_and_what_was_written_while_a_clock_was_off() -> None:
+    verification = Verification(PSEUDONYMS)
+    verification.add(entry(1, at=1_000_000 + 6 * MINUTE), findable=True)
+    verification.add(replace(entry(2, at=1_000_000 + 6 * MINUTE), outcome="READ "), findable=True)
+
+    assert (verification.changed, verification.apart) == (["a-0000000002"], ["a-0000000001"])
+
+
 @pytest.mark.parametrize(
     ("changed", "findable"),
     [(replace(entry(1), outcome="READ "), True), (entry(1), False), (replace(entry(1), uid="forged"), True)],

@@ -1,0 +1,1 @@
+"""Faults that are really injected: processes killed and frozen, disks that are full, clocks that step."""
