@@ -49,6 +49,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         pseudonym_secret=SECRET,
         port=0,
         webhook_allow_private=True,
+        sweep_seconds=3600,
     )
 
 

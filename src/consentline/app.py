@@ -11,7 +11,7 @@ from types import FrameType
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from consentline.chores import keep_doing, pruning
+from consentline.chores import keep_doing, pruning, sweeping
 from consentline.connection import compose, prepare
 from consentline.domain.errors import ConsentlineError, DatabaseUnavailableError, SettingsError
 from consentline.domain.lineage import Kind
@@ -23,7 +23,7 @@ from consentline.gql.schema import build_schema
 from consentline.graph import migrations
 from consentline.permits import Signer
 from consentline.settings import Settings
-from consentline.usecases import erasing, flags, lineage, objections, people, posts, usage, violations
+from consentline.usecases import erasing, flags, lineage, objections, people, posts, usage
 from consentline.usecases.feed import Feed
 from consentline.usecases.service import Service
 from consentline.web.rates import Rates
@@ -81,10 +81,9 @@ class Preparation:
 
 
 async def resume(service: Service) -> None:
-    """Finish what a service that stopped left undone: runs that were not judged, and erasures not carried out."""
+    """Go on with erasures that a process that stopped had begun to carry out; what else was left the sweep finds."""
     while True:
         try:
-            await violations.judge_runs(service)
             await erasing.carry_out_all(service)
         except DatabaseUnavailableError:
             await asyncio.sleep(_RETRY_SECONDS)
@@ -133,7 +132,9 @@ def create_app(settings: Settings, server: Server) -> ASGIApp:
     async def afterwards(prepared: bool) -> None:
         if prepared or await preparation.until_done(service):
             await resume(service)
-            await keep_doing([pruning(service, settings.event_retention_days)])
+            await keep_doing(
+                [sweeping(service, settings.sweep_seconds), pruning(service, settings.event_retention_days)]
+            )
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:

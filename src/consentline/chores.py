@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from consentline.domain.errors import DatabaseUnavailableError
-from consentline.usecases import erasing, retention, violations
+from consentline.usecases import erasing, retention
 from consentline.usecases.service import Service
+from consentline.usecases.sweep import sweep
 
 _LOG = logging.getLogger("consentline.chores")
 _LOOK_SECONDS = 1.0
@@ -26,14 +27,14 @@ class Chore:
     work: Callable[[], Awaitable[object]]
 
 
-def chores_of(service: Service, retention_days: int) -> list[Chore]:
+def chores_of(service: Service, sweep_seconds: float, retention_days: int) -> list[Chore]:
     """All that has to be done on a graph."""
-    return [judging(service), erasing_people(service), pruning(service, retention_days)]
+    return [sweeping(service, sweep_seconds), erasing_people(service), pruning(service, retention_days)]
 
 
-def judging(service: Service) -> Chore:
-    """Runs whose process was stopped after they were recorded."""
-    return Chore("judge runs that were recorded and not judged", 30, lambda: violations.judge_runs(service))
+def sweeping(service: Service, every_seconds: float) -> Chore:
+    """What processes that were stopped left undone, and what time brought about."""
+    return Chore("sweep", every_seconds, lambda: sweep(service))
 
 
 def erasing_people(service: Service) -> Chore:

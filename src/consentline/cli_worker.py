@@ -40,7 +40,7 @@ def run_worker(settings: Settings, *, once: bool) -> None:
 async def _run(settings: Settings, once: bool) -> None:
     with console_progress() as report:
         async with open_service(settings, report) as service:
-            chores = chores_of(service, settings.event_retention_days)
+            chores = chores_of(service, settings.sweep_seconds, settings.event_retention_days)
             worker = Worker(service, terms_of(settings))
             _stop_by_signal(worker)
             if once:

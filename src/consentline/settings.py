@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     establishment: str | None = None
     transaction_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    sweep_seconds: Annotated[float, Field(gt=0, le=86400)] = 60.0
     max_body_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     introspection: bool = False

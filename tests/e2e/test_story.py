@@ -150,6 +150,8 @@ FLAGS = """
       objection: causeCount(kind: OBJECTION) objectionPosts: affectedPostCount(kind: OBJECTION)
       depicted: causeCount(kind: THIRD_PARTY_OBJECTED) depictedPosts: affectedPostCount(kind: THIRD_PARTY_OBJECTED)
       violating: causeCount(kind: VIOLATION) violatingPosts: affectedPostCount(kind: VIOLATION)
+      deleted: affectedPostCount(kind: POST_DELETED) narrowed: affectedPostCount(kind: VISIBILITY_NARROWED)
+      minors: causeCount(kind: MINOR) minorPosts: affectedPostCount(kind: MINOR)
     } }
   }
 }
@@ -162,7 +164,7 @@ def expected_flag(answer: dict[str, Any]) -> dict[str, Any]:
         return len(causes), len({post for cause in causes for post in cause["posts"]})
 
     (objection, objection_posts), (depicted, depicted_posts) = of("OBJECTION"), of("THIRD_PARTY_OBJECTED")
-    violating, violating_posts = of("VIOLATION")
+    (violating, violating_posts), (minors, minor_posts) = of("VIOLATION"), of("MINOR")
     return {
         "modelVersion": {"key": answer["modelVersion"]},
         "dueAt": answer["dueAt"],
@@ -174,6 +176,10 @@ def expected_flag(answer: dict[str, Any]) -> dict[str, Any]:
         "depictedPosts": depicted_posts,
         "violating": violating,
         "violatingPosts": violating_posts,
+        "deleted": of("POST_DELETED")[1],
+        "narrowed": of("VISIBILITY_NARROWED")[1],
+        "minors": minors,
+        "minorPosts": minor_posts,
     }
 
 

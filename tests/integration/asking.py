@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import Any
 
 from consentline.domain.eligibility import evaluate
-from consentline.domain.flags import FlagStatus, RetrainingFlag
+from consentline.domain.flags import FlagStatus, RetrainingFlag, Source, SourceKind
 from consentline.domain.lineage import Kind, Lineage, Node
 from consentline.domain.paging import PageRequest
 from consentline.domain.posts import PostFacts
@@ -95,6 +95,11 @@ async def all_flags(service: Service) -> dict[str, list[RetrainingFlag]]:
     return found
 
 
+def source_name(source: Source) -> str:
+    """A source as the oracle names it."""
+    return f"{source.key}:{source.version}" if source.kind is SourceKind.POLICY else source.key
+
+
 async def open_flags(service: Service) -> dict[str, OpenFlag]:
     """Those that are not resolved by model version, in the oracle's form."""
     found: dict[str, OpenFlag] = {}
@@ -108,7 +113,7 @@ async def open_flags(service: Service) -> dict[str, OpenFlag]:
 
         standing = await service.graph.read(of_flag)
         found[model_version] = OpenFlag(
-            causes={(cause.source.key, str(cause.kind)): cause.posts for cause, _ in standing},
+            causes={(source_name(cause.source), str(cause.kind)): cause.posts for cause, _ in standing},
             affected_posts=await flags.affected_post_count(service, flag, None),
             due_at=flag.due_at,
             raised_at=0,

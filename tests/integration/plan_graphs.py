@@ -132,12 +132,15 @@ CREATE (p)-[:IN_SHARD {
   to_version: CASE i % 2 WHEN 0 THEN null ELSE 2 + i % $spread + 50 END}]->(s)
 """
 
+# Most of those that are private always were; few were narrowed, and flag whatever used them.
 CHANGES: LiteralString = """
 UNWIND range($begin, $end, 10) AS i
 MATCH (p:Post {key: 'post' + i})
 MATCH (u:User {key: 'user' + i / 10})
 CREATE (p)-[:DEPICTS {recorded_at: $t}]->(u)
-CREATE (p)-[:CHANGED]->(:PostChange {field: 'visibility', value: 'PRIVATE', valid_from: $t, recorded_at: $t})
+CREATE (p)-[:CHANGED]->(:PostChange {
+  field: 'visibility', value: 'PRIVATE', valid_from: CASE i % 1000 WHEN 0 THEN $t ELSE p.published_at END,
+  recorded_at: $t})
 """
 
 # A tenth of the entries each for a token; every second one reads a record.

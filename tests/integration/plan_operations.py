@@ -49,6 +49,7 @@ from consentline.usecases import (
     verification,
 )
 from consentline.usecases.service import Service
+from consentline.usecases.sweep import sweep
 from tests.integration.plan_graphs import T0, platforms_of
 from tests.integration.profiling import Operation, ProfilingGraph
 from tests.oracle import micros
@@ -250,7 +251,7 @@ async def check_secret(service: Service) -> None:
     await service.graph.read(lambda tx: secret.check(tx, service.pseudonyms))
 
 
-AT = "2026-02-01T00:00:00Z"
+AT, LATER = "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"
 
 
 async def record_rules_and_people(caller: Caller) -> None:
@@ -441,3 +442,25 @@ async def change_members(caller: Caller) -> None:
     await call("refresh", counts.refresh, [VersionRef(f"{size}-ready", 1)], "AI_TRAINING")
     # The notice marked the dataset: before the seal its members are judged again, and what may not be used is dropped.
     await call("build(again)", builds.build, build_of(size))
+    await concern_users(caller)
+
+
+async def concern_users(caller: Caller) -> None:
+    """What concerns whoever used a member: its author's age, an assessment that expired; and what that leaves."""
+    call, record, size = caller.call, caller.record, caller.size
+    fresh = f"{size}-fresh"
+    minor = {"kind": "user", "key": fresh, "jurisdiction": "MT", "adult_from": "2040-01-01", "valid_from": LATER}
+    await record("user(who is a minor)", minor)
+    expired = {"kind": "policy", "key": f"{size}-expired", "version": 1, "jurisdiction": "MT", "purpose": "AI_TRAINING"}
+    basis = {"lawful_basis": "LEGITIMATE_INTERESTS", "assessment": "lia", "assessment_expires": LATER}
+    await record("policy(expired)", expired | basis | {"effective_from": AT})
+    (flag,) = (await flags.list_flags(caller.service, None, f"gated:{size}", PAGE)).items
+    await call("affected_post_count(broad causes)", flags.affected_post_count, flag, None)
+    await call(
+        "resolve(RETRAINED)", flags.resolve, flag.uid, FlagResolution.RETRAINED, replacement="m:3", justification=None
+    )
+    await record(
+        "post_author(of a member)",
+        {"kind": "post_author", "post": f"{fresh}:150", "author": "user7", "reason": "wrong"},
+    )
+    await call("sweep", sweep)

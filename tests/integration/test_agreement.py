@@ -13,12 +13,22 @@ from consentline.usecases.service import Service
 from tests.graphs import wipe
 from tests.integration import asking, replay, stored
 from tests.integration.replay import Applied
-from tests.oracle import ACCEPTED, ANY, REFUSED, UNCHANGED, Consent, Oracle, PostUsage, Step, instant, micros
+from tests.oracle import (
+    ACCEPTED,
+    ANY,
+    REFUSED,
+    UNCHANGED,
+    Consent,
+    Oracle,
+    PostUsage,
+    Step,
+    instant,
+    micros,
+)
 from tests.scenarios import PEOPLE, POSTS, PURPOSES, Scenario, questions, scenarios, with_times
 
 EARLIER = micros("2024-03-15T00:00:00Z")  # between servings
-COVERED_KINDS = frozenset({"OBJECTION", "THIRD_PARTY_OBJECTED", "VIOLATION"})  # causes that the product knows
-NOT_YET = frozenset({"confirmErasure", "rejectErasure", "resolveFlag"})  # steps that are left out
+NOT_YET = frozenset({"confirmErasure", "rejectErasure"})  # steps that are left out
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
 
@@ -61,7 +71,7 @@ class Both:
     """The product and the oracle, told the same."""
 
     def __init__(self, service: Service, began: int) -> None:
-        self.service, self.oracle, self._began = service, Oracle(kinds=COVERED_KINDS), began
+        self.service, self.oracle, self._began = service, Oracle(), began
         self.moments: list[int] = []
         self._authorized: dict[str, int] = {}  # run: the moment after it was last authorised
         self._may_be_behind: set[str] = set()  # runs; a policy or a notice came since their inputs were judged

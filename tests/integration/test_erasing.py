@@ -64,6 +64,7 @@ def test_after_an_erasure_no_property_of_anything_holds_a_key_of_the_person(serv
         }
         assert tied == {
             ("AUTHORED_BY", "Post"),
+            ("CAUSED_BY", "RetrainingFlag"),
             ("DEPICTS", "Post"),
             ("FILED_BY", "Objection"),
             ("REQUESTED_BY", "Erasure"),

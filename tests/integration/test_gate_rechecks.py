@@ -209,3 +209,30 @@ def test_what_is_to_be_counted_elsewhere_or_does_not_matter_keeps_nobody_waiting
         assert (await gate.start(service, "r2", None)).status is RunStatus.RUNNING
 
     run(scenario())
+
+
+# ---- members upstream that concern what used them -------------------------------------------------------------------
+
+
+def test_a_base_whose_new_upstream_was_not_looked_at_yet_does_not_pass_unseen(
+    service: Service, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(*_: Any) -> None:
+        pass
+
+    async def scenario() -> None:
+        await record(service, policy(notice_required=False, assessment="dpia"), user("ana"), post("p"), post("gone"))
+        await publish(service, "d", "p")
+        await publish(service, "bad", "gone")
+        await record(service, {"kind": "post_deleted", "post": "gone", "valid_from": "2025-06-01T00:00:00Z"})
+        with monkeypatch.context() as patch:
+            patch.setattr(training, "settle_models", nothing)
+            await train(service, "old", "bad:1", produced="base:0", started_at=STARTED, purpose=AI)
+            await derive(service, "base:1", "base:0")
+        assert await flagged(service) == set()
+
+        assert await code_of(authorize(service, "d:1", started_from=("base:1",))) == "BASE_FLAGGED"
+
+        assert await flagged(service) == {"base:0", "base:1"}
+
+    run(scenario())

@@ -10,7 +10,6 @@ from typing import Any, LiteralString
 
 import pytest
 
-from consentline.app import resume
 from consentline.domain.datasets import VersionRef
 from consentline.domain.errors import MigrationError
 from consentline.domain.instants import DAY
@@ -26,6 +25,7 @@ from consentline.settings import Settings
 from consentline.usecases import objections
 from consentline.usecases.counts import refresh
 from consentline.usecases.service import Service
+from consentline.usecases.sweep import sweep
 from tests.conftest import connect, repository
 from tests.integration.arrange import AI, RECEIVED, allow, decide, file, policy, post, publish, record, train, user
 from tests.integration.snapshots import Snapshot, snapshot
@@ -260,15 +260,15 @@ MATCH (t:Tally) DETACH DELETE t
 WITH count(*) AS done
 MATCH (d:Dataset) REMOVE d.unjudged
 WITH count(*) AS done
-MATCH (p:Post)-[m:IN_SHARD]->() REMOVE p.ineligible, m.recheck_at
+MATCH (p:Post)-[m:IN_SHARD]->() REMOVE p.ineligible, p.concerns, m.recheck_at, m.concerned
 WITH count(*) AS done
 MATCH (o:Objection) REMOVE o.deadline, o.recorded_by
 WITH count(*) AS done
 MATCH (t:TrainingRun) REMOVE t.violations, t.unjudged, t.touched
 WITH count(*) AS done
-MATCH ()-[c:CAUSED_BY {kind: 'VIOLATION'}]->() DELETE c
+MATCH ()-[c:CAUSED_BY]->() WHERE c.kind IN ['VIOLATION', 'MINOR'] DELETE c
 """
-"""Takes away what the version before the training gate did not keep."""
+"""Takes away what the version before the training gate did not keep, nor that before causes of every kind."""
 
 
 @dataclass(frozen=True)
@@ -322,6 +322,7 @@ def test_a_graph_of_an_older_version_is_brought_up_to_date_and_may_be_again(
             ("OBJECTION", "o:ana"),
             ("OBJECTION", "o:ben"),
             ("OBJECTION", "o:kid"),
+            ("MINOR", "kid"),
             ("VIOLATION", "r"),
         }
         assert wanted.urgent == ("o:kid", "o:ana")
@@ -333,7 +334,7 @@ def test_a_graph_of_an_older_version_is_brought_up_to_date_and_may_be_again(
         first = await migrated()
         assert await migrated() == first
 
-        await resume(service)
+        await sweep(service)
         for purpose in (AI, "ADS"):
             await refresh(service, [VersionRef("d", 1)], purpose)
         assert await kept(service) == wanted

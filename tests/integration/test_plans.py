@@ -28,7 +28,7 @@ GROWING = frozenset({
     "User", "UserFact", "KNOWN", "ConsentState", "SAID", "SERVED",
     "Post", "PostChange", "CHANGED", "AUTHORED_BY", "DEPICTS", "Shard", "HAS_SHARD", "IN_SHARD",
     "Objection", "FILED_BY", "Erasure", "REQUESTED_BY", "Transition", "BECAME", "RetrainingFlag", "FLAGS", "CAUSED_BY",
-    "Event", "TELLS_OF", "Delivery", "OF",
+    "Event", "TELLS_OF", "Delivery", "OF", "Holding",
     "AuditEntry", "AuditTerm",
 })
 # fmt: on
@@ -77,11 +77,14 @@ def measured(run: Run, session_service: Service, settings: Settings, neo4j_serve
 
 GROWS_WITH = {
     "seal": "the members, all of which its digest covers",
-    "policy": "the objections that are pending or upheld",
-    "record_training": "the objections that are pending or upheld",
-    "derive_model": "the objections that are pending or upheld",
-    "complete": "the objections that are pending or upheld",
-    "notice(served before)": "the members of the runs that it may concern, all of which are judged again",
+    "policy": "the objections that are pending or upheld, and the members that runs read, all judged again",
+    "policy(expired)": "the objections that are pending or upheld, and the members that runs read, all judged again",
+    "record_training": "the objections that are pending or upheld, and the members that flag whatever uses them",
+    "derive_model": "the objections that are pending or upheld, and the members that flag whatever uses them",
+    "complete": "the objections that are pending or upheld, and the members that flag whatever uses them",
+    "notice": "the datasets that runs read, of which it looks whether anything is due",
+    "sweep": "the datasets that runs read, of which it looks whether anything is due",
+    "notice(served before)": "the members that runs read, all of which are judged again",
     "build(given up)": "the people of whom it asks whom its selection covers, and the posts of those",
     "build": "the people of whom it asks whom its selection covers, and the posts of those",
     "build(again)": "the people of whom it asks whom its selection covers, and the posts of those",
@@ -95,6 +98,8 @@ GROWS_WITH = {
     "verify(audit)": "the entries, all of which it looks at",
     "find_traces": "everything that the graph holds, all of which it reads",
     "affected_post_count(flag)": "the causes whose posts it counts",
+    "affected_post_count(broad causes)": "the members that runs read, of which it counts those of several causes",
+    "resolve(RETRAINED)": "the members that runs read, to which the replacement is held",
 }
 """What an operation's cost is proportional to, where that grows by its nature; every other one must cost the same."""
 

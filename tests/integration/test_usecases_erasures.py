@@ -11,21 +11,25 @@ from consentline.domain.datasets import VersionRef
 from consentline.domain.eligibility import Reason
 from consentline.domain.erasures import ErasureStatus
 from consentline.domain.errors import ConflictError, InvalidInputError, StateError
+from consentline.domain.flags import CauseKind
 from consentline.domain.instants import DAY
-from consentline.usecases import counts, erasures, gate, posts
+from consentline.usecases import counts, doctor, erasures, flags, gate, posts
 from consentline.usecases.service import Service
 from tests.integration.arrange import (
     AI,
     RECEIVED,
     allow,
     ask_erasure,
+    derive,
     file,
     policy,
     post,
     publish,
     record,
+    train,
     user,
 )
+from tests.integration.flagging import only_flag, open_causes
 from tests.integration.snapshots import Refused, assert_refused, assert_unchanged, snapshot
 from tests.oracle import micros
 
@@ -209,5 +213,71 @@ def test_an_objection_and_an_erasure_stand_each_for_itself(service: Service, run
 
         assert await reasons(service, "p") == (Reason.OBJECTION_PENDING, Reason.ERASURE_PENDING)
         assert await ineligible(service, "d") == 1
+
+    run(scenario())
+
+
+# ---- what used their posts ------------------------------------------------------------------------------------------
+
+
+def test_a_request_flags_at_once_whatever_used_posts_that_the_person_wrote_or_that_depict_them(
+    service: Service, run: Run
+) -> None:
+    async def scenario() -> None:
+        await allow(service, "ana", "ben", flags_past_use=False)
+        await record(service, post("a"), post("b"), post("of ana", "ben", depicts=["ana"]), post("c", "ben"))
+        await publish(service, "d", "a", "b", "c")
+        await publish(service, "of", "of ana")
+        await train(service, "r", "d:1", produced="m:1", purpose="ADS")
+        await train(service, "s", "d:1", "of:1", produced="m:2", purpose=AI)
+        await derive(service, "m:tuned", "m:1")
+
+        made = await ask_erasure(service, "e", "ana")
+
+        wrote = {("e", "ERASURE"): 2}
+        assert await open_causes(service) == {
+            "m:1": wrote | {("r", "VIOLATION"): 3},
+            "m:2": wrote | {("e", "THIRD_PARTY_OBJECTED"): 1},
+            "m:tuned": wrote | {("r", "VIOLATION"): 3},
+        }
+        flag = await only_flag(service, "m:2")
+        assert flag.due_at == made.due_at
+        assert await flags.affected_post_count(service, flag, None) == 3
+        assert await flags.affected_post_count(service, flag, CauseKind.ERASURE) == 2
+
+    run(scenario())
+
+
+def test_whatever_comes_to_use_their_posts_after_the_request_is_flagged_too(service: Service, run: Run) -> None:
+    async def scenario() -> None:
+        await allow(service, "ana", "ben")
+        await ask_erasure(service, "e", "ana")
+        await record(service, post("a"), post("b", "ben"))
+        await publish(service, "d", "a", "b")
+
+        await train(service, "r", "d:1", produced="m:1")
+        await derive(service, "m:tuned", "m:1")
+        assert await open_causes(service) == {"m:1": {("e", "ERASURE"): 1}, "m:tuned": {("e", "ERASURE"): 1}}
+
+        await record(service, {"kind": "post_author", "post": "b", "author": "ana", "reason": "a shared account"})
+
+        assert (await open_causes(service))["m:tuned"] == {("e", "ERASURE"): 2}
+
+    run(scenario())
+
+
+def test_a_person_who_objects_and_asks_for_erasure_counts_their_posts_once(service: Service, run: Run) -> None:
+    async def scenario() -> None:
+        await allow(service, "ana")
+        await record(service, post("a"), post("b"))
+        await publish(service, "d", "a", "b")
+        await train(service, "r", "d:1", produced="m:1")
+
+        await file(service, "o", "ana")
+        await ask_erasure(service, "e", "ana")
+
+        assert await open_causes(service) == {"m:1": {("o", "OBJECTION"): 2, ("e", "ERASURE"): 2}}
+        assert await flags.affected_post_count(service, await only_flag(service, "m:1"), None) == 2
+        assert await doctor.examine(service) == []
 
     run(scenario())

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from consentline.app import resume
 from consentline.domain.clock import due_at
 from consentline.domain.datasets import Coverage
 from consentline.domain.errors import StateError
@@ -20,6 +19,7 @@ from consentline.graph import upper
 from consentline.graph.session import Tx
 from consentline.usecases import evaluation, flags, training, violations
 from consentline.usecases.service import Service
+from consentline.usecases.sweep import sweep
 from tests.graphs import wipe
 from tests.integration.arrange import (
     STARTED,
@@ -43,6 +43,7 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 BEFORE, AFTER = "2024-06-01T00:00:00Z", "2025-06-01T00:00:00Z"
 LAW = policy(notice_required=False, assessment="dpia")
 OBJECTION, THIRD_PARTY, VIOLATION = CauseKind.OBJECTION, CauseKind.THIRD_PARTY_OBJECTED, CauseKind.VIOLATION
+MINOR, DELETED = CauseKind.MINOR, CauseKind.POST_DELETED
 
 Causes = dict[str, dict[tuple[str, str], int]]
 """By model version: the standing causes of its open flag, with how many posts each concerns."""
@@ -88,7 +89,7 @@ def test_members_that_could_not_be_used_at_the_start_flag_what_came_of_the_run(s
         await publish(service, "d", "p:ana", "p:ben", "p:kid", "p:nobody", "never recorded")
         await train(service, "r", "d:1", produced="m:1")
 
-        assert await causes(service) == {"m:1": {("r", VIOLATION): 3}}
+        assert await causes(service) == {"m:1": {("r", VIOLATION): 3, ("kid", MINOR): 1}}
         assert await violations_of(service, "r") == (3, False)
         flag = await flag_of(service, "m:1")
         assert flag.status is FlagStatus.OPEN
@@ -337,11 +338,11 @@ def test_the_last_violation_to_fall_away_resolves_the_flag(service: Service, run
         await record(service, LAW, user("ben", adult_from="2030-01-01"), post("a"), post("b", "ben"))
         await publish(service, "d", "a", "b")
         await train(service, "r", "d:1", produced="m:1")
-        assert await causes(service) == {"m:1": {("r", VIOLATION): 2}}
+        assert await causes(service) == {"m:1": {("r", VIOLATION): 2, ("ben", MINOR): 1}}
 
         await record(service, user("ana"))
 
-        assert await causes(service) == {"m:1": {("r", VIOLATION): 1}}
+        assert await causes(service) == {"m:1": {("r", VIOLATION): 1, ("ben", MINOR): 1}}
 
         await record(service, user("ben", valid_from=BEFORE))
 
@@ -351,7 +352,7 @@ def test_the_last_violation_to_fall_away_resolves_the_flag(service: Service, run
 
         await record(service, {"kind": "post_deleted", "post": "a", "valid_from": BEFORE})
 
-        assert await causes(service) == {"m:1": {("r", VIOLATION): 1}}
+        assert await causes(service) == {"m:1": {("r", VIOLATION): 1, ("a", DELETED): 1}}
         assert len(await list_flags(service)) == 2
 
     run(scenario())
@@ -424,7 +425,7 @@ def test_a_flag_that_loses_one_cause_and_gains_another_stays_the_same(service: S
         await publish(service, "d", "p")
         await train(service, "r", "d:1", produced="m:1")
         await file(service, "o", "ana", STARTED + 1)
-        assert await causes(service) == {"m:1": {("r", VIOLATION): 1}}
+        assert await causes(service) == {"m:1": {("r", VIOLATION): 1, ("kid", MINOR): 1}}
 
         await record(service, {"kind": "post_author", "post": "p", "author": "ana", "reason": "wrong"})
 
@@ -432,7 +433,7 @@ def test_a_flag_that_loses_one_cause_and_gains_another_stays_the_same(service: S
 
         await record(service, {"kind": "post_author", "post": "p", "author": "kid", "reason": "right"})
 
-        assert await causes(service) == {"m:1": {("r", VIOLATION): 1}}
+        assert await causes(service) == {"m:1": {("r", VIOLATION): 1, ("kid", MINOR): 1}}
         assert len(await list_flags(service)) == 1
 
         await record(service, user("kid", valid_from=BEFORE))
@@ -622,7 +623,7 @@ def test_a_run_that_was_not_judged_before_a_crash_is_judged_by_the_next_service(
         assert await violations_of(service, "r") == (0, True)
         assert await causes(service) == {"m:1": objected, "m:2": objected | {("s", VIOLATION): 1}}
 
-        await resume(service)
+        await sweep(service)
 
         assert await violations_of(service, "r") == (1, False)
         assert await causes(service) == {
@@ -659,7 +660,8 @@ def test_facts_that_come_while_a_run_is_judged_are_counted(
 
         await train(service, "r", "d:1", produced="m:1")
 
-        assert await causes(service) == {"m:1": {("r", VIOLATION): interruptions}}
+        gone = {(f"p:{person}", DELETED): 1 for person in people[:interruptions]}
+        assert await causes(service) == {"m:1": {("r", VIOLATION): interruptions} | gone}
         assert await violations_of(service, "r") == (interruptions, False)
 
     run(scenario())
@@ -684,7 +686,7 @@ def test_a_fact_that_changes_nothing_about_the_start_does_not_disturb_a_judgemen
         await train(service, "r", "d:1", produced="m:1")
 
         assert evaluations == 1
-        assert await list_flags(service) == []
+        assert await causes(service) == {"m:1": {("p:ana", DELETED): 1}}
 
     run(scenario())
 

@@ -85,7 +85,7 @@ def serve(ledger: Ledger, given: Record, now: int) -> str:
     refuse(
         {
             "MODEL_VERSION_NOT_FOUND": model_version not in ledger.models,
-            "MODEL_VERSION_RETIRED": model_version in ledger.retired,
+            "MODEL_RETIRED": model_version in ledger.retired,
         }
     )
     ledger.servings.append(serving)

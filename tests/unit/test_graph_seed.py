@@ -234,7 +234,13 @@ def test_answers_speak_of_what_the_story_holds() -> None:
         assert flag["modelVersion"] in MODELS
         assert flag["causeCount"] == len(flag["causes"])
         violating = [cause for cause in flag["causes"] if cause["kind"] == "VIOLATION"]
-        assert {cause["objection"] for cause in flag["causes"] if cause not in violating} <= OBJECTIONS
+        assert {cause["objection"] for cause in flag["causes"] if "objection" in cause} <= OBJECTIONS
+        assert {
+            post for cause in flag["causes"] if "post" in cause for post in [cause["post"], *cause["posts"]]
+        } <= set(POSTS)
+        assert {POSTS[post]["author"] for cause in flag["causes"] if "user" in cause for post in cause["posts"]} == {
+            cause["user"] for cause in flag["causes"] if "user" in cause
+        }
         assert {cause["run"] for cause in violating} <= RUNS
         assert all(set(cause["posts"]) == VIOLATIONS[cause["run"]] for cause in violating)
         assert flag["affectedPostCount"] == len({post for cause in flag["causes"] for post in cause["posts"]})

@@ -149,7 +149,7 @@ def test_retired_is_refused_while_a_feature_is_served_and_for_good_afterwards() 
     assert not oracle.is_retired("m:1")
     assert oracle.apply(resolution("RETIRED"), after(15)) == ACCEPTED
     assert oracle.is_retired("m:1")
-    assert refused(oracle, serving(), after(16)) == {"MODEL_VERSION_RETIRED"}
+    assert refused(oracle, serving(), after(16)) == {"MODEL_RETIRED"}
 
 
 def test_a_feature_is_served_by_what_took_it_over_last_in_valid_time() -> None:

@@ -88,6 +88,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         PERMIT_LIFETIME_SECONDS="60",
         URL="https://consentline.example/there",
         TOKEN="a bearer",
+        SWEEP_SECONDS="5",
     )
 
     found = Settings.load().model_dump()
@@ -128,6 +129,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         "permit_lifetime_seconds": 60,
         "url": "https://consentline.example/there",
         "token": "a bearer",
+        "sweep_seconds": 5,
     }
 
 

@@ -1,16 +1,17 @@
 """Which model versions a person's claim flags, and for how many posts."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from consentline.domain.datasets import Membership, VersionRef
+from consentline.domain.erasures import Erasure, ErasureStatus
 from consentline.domain.flags import CauseKind, Source, SourceKind
 from consentline.domain.instants import EVER, Instant
 from consentline.domain.lineage import Lineage
 from consentline.domain.objections import STOPPING, Objection
 from consentline.domain.people import PersonFacts, jurisdiction_at
-from consentline.domain.policies import governing
+from consentline.domain.policies import Policy, governing
 from consentline.domain.training import TrainingRun
 from consentline.domain.usage import ReadBy, models_reached
 
@@ -45,9 +46,20 @@ def claim_of(objection: Objection) -> Claim:
     )
 
 
-def live_claims(filed: Iterable[Objection]) -> list[Claim]:
-    """What the objections demand that stop use: those that are pending or upheld."""
-    return [claim_of(objection) for objection in filed if objection.status in STOPPING]
+def claim_of_erasure(erasure: Erasure) -> Claim:
+    """What an erasure demands while it stands: of every platform and purpose, whatever a policy says."""
+    return Claim(
+        source=Source(SourceKind.ERASURE, erasure.key),
+        person=erasure.user,
+        kind=CauseKind.ERASURE,
+        deadline=erasure.due_at,
+    )
+
+
+def live_claims(filed: Iterable[Objection], requested: Iterable[Erasure] = ()) -> list[Claim]:
+    """What stops use demands: objections that are pending or upheld, erasures that were not refused."""
+    claims = [claim_of(objection) for objection in filed if objection.status in STOPPING]
+    return claims + [claim_of_erasure(erasure) for erasure in requested if erasure.status is not ErasureStatus.REFUSED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +116,10 @@ class Reach:
 class CauseFinder:
     """Finds the causes that claims give in one state of the upper graph."""
 
-    def __init__(self, lineage: Lineage, authors: Mapping[str, PersonFacts]) -> None:
-        self._policies = lineage.policies
+    def __init__(self, policies: Collection[Policy], authors: Mapping[str, PersonFacts], reach: Reach) -> None:
+        self._policies = policies
         self._authors = authors
-        self._reach = Reach(lineage)
+        self._reach = reach
 
     def causes(self, claim: Claim, scoped: Iterable[ScopedPosts]) -> dict[tuple[str, CauseKind], int]:
         """The number of distinct posts for each (model version, kind of cause).

@@ -177,7 +177,7 @@ def _of_the_policy(
             yield Reason.CONSENT_WITHDRAWN
     elif policy.assessment is None:
         yield Reason.ASSESSMENT_MISSING
-    elif policy.assessment_expires is not None and policy.assessment_expires <= question.at:
+    elif policy.assessment_expired(question.at):
         yield Reason.ASSESSMENT_EXPIRED
 
 

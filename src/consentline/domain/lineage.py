@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from consentline.domain.datasets import Coverage, DatasetVersion, Membership, VersionRef
-from consentline.domain.instants import Instant
+from consentline.domain.instants import EVER, Instant
 from consentline.domain.policies import Policy
 from consentline.domain.training import Derivation, ModelVersion, Serving, TrainingRun
 
@@ -166,6 +166,14 @@ class Lineage:
             for dataset, numbers in self.numbers.items()
         }
 
+    def all_upstream(self, node: Node) -> set[Node]:
+        """The node, and everything whose influence reaches it, in the present."""
+        return _walk(node, lambda each: (edge.source for edge in self.upstream(each, EVER)))
+
+    def all_downstream(self, node: Node) -> set[Node]:
+        """The node, and everything that its influence reaches, in the present."""
+        return _walk(node, lambda each: (edge.target for edge in self.downstream(each, EVER)))
+
     def holding(self, memberships: Iterable[Membership], known_at: Instant) -> list[VersionRef]:
         """The COMPLETE versions sealed by `known_at` that lie in one of the intervals, sorted."""
         held = {
@@ -231,6 +239,15 @@ class Lineage:
             path.append(step)
             step = arrived[step.source]
         return path[::-1]
+
+
+def _walk(start: Node, onward: Callable[[Node], Iterable[Node]]) -> set[Node]:
+    seen, pending = {start}, [start]
+    while pending:
+        reached = set(onward(pending.pop())) - seen
+        seen |= reached
+        pending.extend(reached)
+    return seen
 
 
 def _grouped(edges: Iterable[_Recorded], by: Callable[[_Recorded], Node]) -> Mapping[Node, tuple[_Recorded, ...]]:

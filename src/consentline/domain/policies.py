@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from consentline.domain.instants import Instant
 
@@ -12,6 +13,13 @@ class LawfulBasis(StrEnum):
 
     LEGITIMATE_INTERESTS = "LEGITIMATE_INTERESTS"
     CONSENT = "CONSENT"
+
+
+class PolicyRef(NamedTuple):
+    """A policy by its key and the version within it."""
+
+    key: str
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,20 @@ class Policy:
     objection_absolute: bool = False
     gate_flagged_bases: bool = True
     effective_until: Instant | None = None
+
+    @property
+    def ref(self) -> PolicyRef:
+        """Key and version."""
+        return PolicyRef(self.key, self.version)
+
+    def assessment_expired(self, at: Instant) -> bool:
+        """Whether it rests on an assessment that has expired at `at`; an expiry at t has expired at t."""
+        return (
+            self.lawful_basis is LawfulBasis.LEGITIMATE_INTERESTS
+            and self.assessment is not None
+            and self.assessment_expires is not None
+            and self.assessment_expires <= at
+        )
 
     def in_force(self, at: Instant, known_at: Instant) -> bool:
         """Effective at `at` and not ended, as known at `known_at`; an end at t has ended at t."""

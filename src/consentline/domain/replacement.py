@@ -1,10 +1,10 @@
 """Whether a replacement model version is clean of the posts for which another one was flagged."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from consentline.domain.datasets import Coverage, Membership, VersionRef
-from consentline.domain.instants import EVER
+from consentline.domain.instants import ALWAYS, EVER, Instant
 from consentline.domain.lineage import Edge, Kind, Lineage, Node
 from consentline.domain.posts import PostFacts
 from consentline.domain.usage import cannot_rule_out, influence
@@ -41,9 +41,12 @@ def offences(
             yield Offence(post.key, version=unruled)
 
 
-def consumed_upstream(lineage: Lineage, model: str) -> list[VersionRef]:
-    """Every version that a run upstream of the model version read, through bases, derivations and generators."""
-    found: set[VersionRef] = set()
+def consumed_upstream(lineage: Lineage, model: str) -> dict[VersionRef, Instant]:
+    """Every version that a run upstream of the model version read, sorted, with the latest start of such a run.
+
+    Upstream is reached through bases, derivations and generators.
+    """
+    found: dict[VersionRef, Instant] = {}
     seen = {model}
     pending = [model]
     while pending:
@@ -52,12 +55,12 @@ def consumed_upstream(lineage: Lineage, model: str) -> list[VersionRef]:
         run = lineage.trained_by.get(current)
         if run is not None:
             upstream.update(run.started_from)
-            found.update(run.inputs)
             for ref in run.inputs:
+                found[ref] = max(found.get(ref, ALWAYS), run.started_at or ALWAYS)
                 upstream.update(_generators(lineage, ref))
         pending.extend(upstream - seen)
         seen |= upstream
-    return sorted(found)
+    return dict(sorted(found.items()))
 
 
 def _generators(lineage: Lineage, ref: VersionRef) -> set[str]:
@@ -75,10 +78,14 @@ def _generators(lineage: Lineage, ref: VersionRef) -> set[str]:
 
 
 def _first_not_ruled_out(
-    lineage: Lineage, consumed: list[VersionRef], post: PostFacts, held_in: frozenset[VersionRef]
+    lineage: Lineage, consumed: Mapping[VersionRef, Instant], post: PostFacts, held_in: frozenset[VersionRef]
 ) -> VersionRef | None:
-    for ref in consumed:
+    description = post.described(EVER)
+    for ref, started_at in consumed.items():
         version = lineage.versions[ref]
+        # A post known to be published after a run started is ruled out of that run.
+        if description is not None and started_at < description.published_at:
+            continue
         if version.coverage is not Coverage.COMPLETE and cannot_rule_out(
             lineage,
             version,

@@ -9,7 +9,17 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from consentline.domain.concerns import Concern
 from consentline.domain.datasets import Membership
+from consentline.domain.holdings import HoldingKey, canonical
+
+
+class Member(NamedTuple):
+    """A post that is, or was, a member: its judgement as it is counted, and its memberships."""
+
+    ineligible: tuple[str, ...] = ()
+    concerns: tuple[Concern, ...] = ()
+    memberships: tuple[Membership, ...] = ()
 
 
 class TallyKey(NamedTuple):
@@ -24,15 +34,15 @@ class Differences:
 
     def __init__(self) -> None:
         self._at: defaultdict[TallyKey, defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
+        self._held: defaultdict[HoldingKey, int] = defaultdict(int)
 
-    def replace(
-        self,
-        before: tuple[Collection[str], Iterable[Membership]],
-        after: tuple[Collection[str], Iterable[Membership]],
-    ) -> None:
-        """A post that was ineligible for some purposes in some versions is so for others, or in others."""
-        self.add(*before, -1)
-        self.add(*after, 1)
+    def replace(self, before: Member, after: Member) -> None:
+        """A post that was judged so in some versions is judged otherwise, or in others."""
+        for member, posts in ((before, -1), (after, 1)):
+            self.add(member.ineligible, member.memberships, posts)
+            for concern in member.concerns:
+                if concern.policy is not None:
+                    self._held[HoldingKey(concern.policy, canonical(member.memberships))] += posts
 
     def add(self, purposes: Collection[str], memberships: Iterable[Membership], posts: int) -> None:
         """So many posts with these memberships became ineligible for the purposes; fewer than 0: eligible again."""
@@ -49,6 +59,10 @@ class Differences:
         """The differences by version number, without those that cancel out."""
         found = {key: {number: by for number, by in at.items() if by} for key, at in self._at.items()}
         return {key: at for key, at in found.items() if at}
+
+    def holdings(self) -> dict[HoldingKey, int]:
+        """By how many posts the holdings change, without those that cancel out."""
+        return {key: posts for key, posts in self._held.items() if posts and key.memberships}
 
 
 def applied(deltas: Sequence[int], changes: Mapping[int, int]) -> list[int]:

@@ -162,6 +162,10 @@ class Context:
         """Read many objections in one statement, for `objection` to answer from."""
         await self._read_many("objection", keys, objections.find_objections)
 
+    async def read_erasures(self, keys: Iterable[str]) -> None:
+        """Read many erasures in one statement, for `erasure` to answer from."""
+        await self._read_many("erasure", keys, erasures.find_erasures)
+
     async def _read_many(
         self, kind: str, keys: Iterable[str], find: Callable[[Service, Sequence[str]], Awaitable[Mapping[str, Any]]]
     ) -> None:

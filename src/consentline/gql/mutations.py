@@ -282,8 +282,8 @@ class Mutation(DeliveryMutations):
         return _objection(outcome)
 
     @strawberry.mutation(
-        description="Record a person's request for erasure: their posts stop being usable in the same transaction. In"
-        " this version it raises no retraining flags, and nothing is erased yet.",
+        description="Record a person's request for erasure: their posts stop being usable, and what used them is"
+        " flagged, in the same transaction. In this version nothing is erased yet.",
         metadata=_OBJECTIONS,
     )
     async def request_erasure(

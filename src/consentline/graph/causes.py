@@ -22,7 +22,10 @@ class Demand(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A cause that is recorded and holds; `resolved` when its flag was resolved with it. `id` is good in its `Tx`."""
+    """A cause that is recorded and holds; `id` is good in its transaction.
+
+    `resolved` when its flag was resolved with it: then it demands what was answered, the fewest posts since.
+    """
 
     id: str
     cause: Cause
@@ -63,7 +66,8 @@ CALL (source, label, key) {
   RETURN c, f
 }
 WITH source, c, f WHERE c.dropped_at IS NULL AND c.lapsed_at IS NULL
-RETURN collect([source, elementId(c), f.model, c.kind, c.posts, c.due_at, f.status = 'RESOLVED']) AS rows
+RETURN collect([source, elementId(c), f.model, c.kind, coalesce(c.fewest, c.posts), c.due_at,
+  f.status = 'RESOLVED']) AS rows
 """
 
 
@@ -148,6 +152,12 @@ SET c.dropped_at = $now
 REMOVE c.standing_for
 """
 
+FEWER: LiteralString = """
+UNWIND $rows AS row
+MATCH ()-[c:CAUSED_BY]->() WHERE elementId(c) = row[0]
+SET c.fewest = row[1]
+"""
+
 LAPSE: LiteralString = """
 UNWIND $ids AS id
 MATCH ()-[c:CAUSED_BY]->() WHERE elementId(c) = id
@@ -158,21 +168,31 @@ SET c.lapsed_at = $now
 async def put(tx: Tx, wanted: Mapping[Cause, Demand], standing: Sequence[Standing], now: Instant) -> Unsettled:
     """Record what is wanted of the causes that the same sources give, and tell what is left to `settle`.
 
-    A model version without an open flag gets one. A cause that was resolved with its flag is settled: it stays, until
-    it falls away; should it come again after that, it is a new one.
+    A model version without an open flag gets one. A cause that was resolved with its flag is answered: it raises
+    nothing while it concerns no more posts than it did then, or the fewest since. With more, or should it come again
+    after it fell away, it is a new one.
     """
     recorded = {each.cause: each for each in standing if not each.resolved}
-    resolved = {each.cause: each for each in standing if each.resolved}
-    raised = {cause: what for cause, what in wanted.items() if cause not in recorded and cause not in resolved}
+    answered = {
+        each.cause: each
+        for each in standing
+        if each.resolved and each.cause in wanted and wanted[each.cause].posts <= each.demand.posts
+    }
+    raised = {cause: what for cause, what in wanted.items() if cause not in recorded and cause not in answered}
     changed = [
         (each, wanted[cause]) for cause, each in recorded.items() if wanted.get(cause, each.demand) != each.demand
     ]
     dropped = [each for cause, each in recorded.items() if cause not in wanted]
-    lapsed = [each.id for cause, each in resolved.items() if cause not in wanted]
+    fewer = [
+        (each.id, wanted[cause].posts) for cause, each in answered.items() if wanted[cause].posts < each.demand.posts
+    ]
+    lapsed = [each.id for each in standing if each.resolved and each.cause not in answered]
     if raised:
         await _raise(tx, raised, now)
     if changed:
         await tx.rows(UPDATE, rows=[[each.id, *what] for each, what in changed])
+    if fewer:
+        await tx.rows(FEWER, rows=[list(each) for each in fewer])
     if lapsed:
         await tx.rows(LAPSE, ids=lapsed, now=now)
     models = {cause.model for cause in raised} | {each.cause.model for each, _ in changed}

@@ -8,39 +8,30 @@ from dataclasses import dataclass
 from typing import LiteralString, NamedTuple
 
 from consentline.domain.causes import ScopedPosts
+from consentline.domain.concerns import Concern
 from consentline.domain.datasets import Membership
 from consentline.domain.instants import Instant
 from consentline.domain.judgement import Judgement
-from consentline.domain.tallies import TallyKey, applied, count_at
+from consentline.domain.tallies import Differences, Member, TallyKey, applied, count_at
+from consentline.graph import holdings
 from consentline.graph.facts import Rows
 from consentline.graph.session import Tx
-
-
-class Tracked(NamedTuple):
-    """A post that is, or was, a member: for which purposes it counts as ineligible, and its memberships."""
-
-    ineligible: tuple[str, ...]
-    memberships: tuple[Membership, ...]
-
-
-NOT_TRACKED = Tracked((), ())
-"""How a post stands before it first becomes a member."""
-
 
 TRACKED: LiteralString = """
 UNWIND $posts AS key
 MATCH (p:Post {key: key})
 WHERE EXISTS { (p)-[:IN_SHARD]->(:Shard) }
-RETURN collect([p.key, coalesce(p.ineligible, []),
+RETURN collect([p.key, coalesce(p.ineligible, []), coalesce(p.concerns, []),
   [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]]]) AS rows
 """
 
 
-async def tracked(tx: Tx, posts: Collection[str]) -> dict[str, Tracked]:
-    """Those of the posts that are or were members."""
+async def tracked(tx: Tx, posts: Collection[str]) -> dict[str, Member]:
+    """Those of the posts that are or were members, as they are counted."""
     rows = (await tx.get(TRACKED, posts=Rows(posts)))["rows"]
     return {
-        key: Tracked(tuple(ineligible), tuple(Membership(*each) for each in held)) for key, ineligible, held in rows
+        key: Member(tuple(ineligible), tuple(map(Concern.parse, concerns)), tuple(Membership(*each) for each in held))
+        for key, ineligible, concerns, held in rows
     }
 
 
@@ -72,16 +63,25 @@ async def tracked_depicting(tx: Tx, user: str) -> list[str]:
 WRITE: LiteralString = """
 UNWIND $rows AS row
 MATCH (p:Post {key: row[0]})
-SET p.ineligible = row[1]
+SET p.ineligible = row[1], p.concerns = row[2]
 WITH p, row
 MATCH (p)-[m:IN_SHARD]->(:Shard)
-SET m.recheck_at = row[2]
+SET m.recheck_at = row[3], m.concerned = row[4]
 """
 
 
 async def write_judgements(tx: Tx, judgements: Mapping[str, Judgement]) -> None:
     """Remember the judgements of tracked posts."""
-    rows = [[key, list(each.ineligible), each.recheck_at] for key, each in judgements.items()]
+    rows = [
+        [
+            key,
+            list(each.ineligible),
+            [str(concern) for concern in each.concerns] or None,
+            each.recheck_at,
+            any(concern.policy is None for concern in each.concerns) or None,
+        ]
+        for key, each in judgements.items()
+    ]
     await tx.rows(WRITE, rows=Rows(rows))
 
 
@@ -146,6 +146,12 @@ UNWIND $rows AS row
 MERGE (t:Tally {dataset: row[0], purpose: row[1]})
 SET t.deltas = row[2]
 """
+
+
+async def change(tx: Tx, differences: Differences) -> None:
+    """Bring tallies and holdings in line with what changed."""
+    await change_tallies(tx, differences.changes())
+    await holdings.change(tx, differences.holdings())
 
 
 async def change_tallies(tx: Tx, changes: Mapping[TallyKey, Mapping[int, int]]) -> None:
@@ -243,6 +249,22 @@ MATCH (d:Dataset {key: $dataset})
 WHERE coalesce(d.unjudged_mark, '') = $uid
 REMOVE d.unjudged, d.unjudged_mark
 """
+
+
+BEHIND: LiteralString = """
+UNWIND $datasets AS dataset
+MATCH (d:Dataset {key: dataset})
+WHERE size(coalesce(d.unjudged, [])) > 0 OR EXISTS {
+  MATCH (:Post)-[m:IN_SHARD]->(:Shard)
+  WHERE m.dataset = dataset AND m.recheck_at <= $now
+}
+RETURN collect(d.key) AS datasets
+"""
+
+
+async def behind(tx: Tx, datasets: Collection[str], now: Instant) -> list[str]:
+    """Those of the datasets of which a policy came, or a member is due, since their members were judged; sorted."""
+    return sorted((await tx.get(BEHIND, datasets=sorted(datasets), now=now))["datasets"])
 
 
 async def mark_unjudged(tx: Tx, purposes: Collection[str]) -> None:

@@ -99,7 +99,7 @@ CALL (p) {
   RETURN count(m) AS memberships
 }
 SET p = {
-  key: row.digest, erased_at: $at, ineligible: p.ineligible,
+  key: row.digest, erased_at: $at, ineligible: p.ineligible, concerns: p.concerns,
   used_by: row.used_by, used_reasons: row.used_reasons, used_policies: row.used_policies,
   used_violating: row.used_violating
 }

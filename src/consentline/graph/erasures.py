@@ -156,6 +156,32 @@ async def add_erased(tx: Tx, key: str, more: Erased) -> None:
     await tx.rows(ADD_ERASED, key=key, **asdict(more))
 
 
+OF_PEOPLE: LiteralString = """
+UNWIND $people AS key
+MATCH (:User {key: key})<-[:REQUESTED_BY]-(e:Erasure)
+RETURN collect(e.key) AS keys
+"""
+
+
+async def of_people(tx: Tx, people: Sequence[str]) -> list[Erasure]:
+    """Every erasure that was ever requested of the people."""
+    return await find_all(tx, (await tx.get(OF_PEOPLE, people=list(people)))["keys"])
+
+
+LIVE: LiteralString = """
+UNWIND ['REQUESTED', 'CONFIRMED', 'DONE'] AS status
+MATCH (e:Erasure)-[:REQUESTED_BY]->(u:User)
+USING INDEX e:Erasure(status, received_at, key)
+WHERE e.status = status AND e.received_at >= -9223372036854775808 AND e.key >= ''
+RETURN collect(DISTINCT u.key) AS people
+"""
+
+
+async def live_people(tx: Tx) -> list[str]:
+    """Everybody of whom an erasure stands: requested, or confirmed."""
+    return (await tx.get(LIVE))["people"]
+
+
 def _erasure(row: list[Any]) -> Erasure:
     key, user, status, received_at, recorded_at, due_at, affected, erased, transitions = row
     history = [ErasureTransition(ErasureStatus(each[0]), *each[1:]) for each in transitions]

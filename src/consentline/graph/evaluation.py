@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, LiteralString, NamedTuple
 
+from consentline.domain.concerns import Concern
 from consentline.domain.evaluation import PlainPost
 from consentline.domain.instants import Instant
+from consentline.domain.judgement import Judgement
 from consentline.domain.people import PersonFacts
 from consentline.domain.posts import PostFacts
 from consentline.graph import posts
@@ -20,13 +22,6 @@ _OTHERS_AT_ONCE = 2_000
 _MOST_PEOPLE = 50_000
 
 
-class Stored(NamedTuple):
-    """What the gate remembers of a member: see docs/graph.md, `ineligible` and `recheck_at`."""
-
-    ineligible: tuple[str, ...]
-    recheck_at: Instant | None
-
-
 @dataclass(slots=True)
 class PostPage:
     """Posts with everything that their eligibility rests on; `stored` only where it was asked for."""
@@ -34,7 +29,7 @@ class PostPage:
     plain: list[tuple[PersonFacts, list[PlainPost]]] = field(default_factory=list[tuple[PersonFacts, list[PlainPost]]])
     bare: list[str] = field(default_factory=list[str])
     others: list[PostFacts] = field(default_factory=list[PostFacts])
-    stored: dict[str, Stored] = field(default_factory=dict[str, Stored])
+    stored: dict[str, Judgement] = field(default_factory=dict[str, Judgement])
 
 
 class People:
@@ -122,7 +117,7 @@ WITH u,
     AS plain,
   collect(CASE sort WHEN 1 THEN p.key END) AS bare,
   collect(CASE sort WHEN 2 THEN p.key END) AS others,
-  collect([p.key, p.ineligible, recheck_at]) AS stored
+  collect([p.key, p.ineligible, p.concerns, recheck_at]) AS stored
 RETURN collect([u.key, plain, bare, others, stored]) AS authors
 """
 
@@ -132,9 +127,9 @@ async def of_dataset(tx: Tx, people: People, dataset: str, shard_keys: Sequence[
     row = await tx.get(OF_DATASET, dataset=dataset, shards=list(shard_keys))
     page = await _page(tx, people, row["authors"])
     page.stored = {
-        key: Stored(tuple(ineligible or ()), recheck_at)
+        key: Judgement(tuple(ineligible or ()), tuple(map(Concern.parse, concerns or ())), recheck_at)
         for *_, stored in row["authors"]
-        for key, ineligible, recheck_at in stored
+        for key, ineligible, concerns, recheck_at in stored
     }
     return page
 

@@ -206,6 +206,7 @@ def _run(row: list[Any]) -> TrainingRun:
 
 
 def _policy(row: dict[str, Any]) -> Policy:
+    row.pop("touched", None)
     row["lawful_basis"] = LawfulBasis(row["lawful_basis"])
     row["platforms"] = tuple(row["platforms"])
     return Policy(**row)

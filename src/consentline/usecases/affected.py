@@ -1,134 +1,118 @@
-"""The posts that the causes of a flag concern: counted once each, and looked for upstream of a replacement."""
+"""The posts that the causes of a flag concern, counted once each.
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+Most causes concern few posts, which are named and compared. Of a broad cause only those are looked for that others name
+too; where there are several broad ones, all are listed.
+"""
+
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from itertools import islice
-from typing import NamedTuple
 
-from consentline.domain.causes import CauseFinder, ScopedPosts, claim_of
-from consentline.domain.flags import CauseKind, RetrainingFlag
+from consentline.domain.causes import CauseFinder, Reach, claim_of, claim_of_erasure
+from consentline.domain.concerns import OF_AUTHORS, OF_POSTS
+from consentline.domain.datasets import Membership
+from consentline.domain.flags import CauseKind, RetrainingFlag, SourceKind
 from consentline.domain.lineage import Lineage
-from consentline.domain.replacement import Offence, offences
-from consentline.graph import causes, objections, posts, upper, violations
+from consentline.domain.pseudonyms import is_digest
+from consentline.graph import causes, concerns, erasures, objections, posts, upper, violations
 from consentline.graph.causes import HeldCause
 from consentline.graph.session import Tx
+from consentline.usecases.broad_causes import BROAD, count_of, posts_of
 from consentline.usecases.service import Service
-from consentline.usecases.violations import violating, violating_of, violating_posts
 
-_POSTS_AT_ONCE = 1000
-MOST_OFFENCES = 5
-"""How many posts that stand against a replacement are looked for."""
+Named = Mapping[str, tuple[Membership, ...]]
+"""Posts by key, each with its memberships."""
 
 
 async def affected_post_count(service: Service, flag: RetrainingFlag, kind: CauseKind | None) -> int:
-    """How many distinct posts the causes concern.
-
-    Posts of different authors are different, so counts of one kind add up unless somebody has two causes; only then,
-    and where a run's violations come in, are the posts themselves compared. Those of a single run are never listed.
-    """
+    """How many distinct posts the causes of the kind (of all kinds) concern."""
 
     async def work(tx: Tx) -> int:
         found = await causes.of_flag(tx, flag.uid, kind)
-        runs = _runs(found)
-        of_objections = [each for each in found if each.cause.kind is not CauseKind.VIOLATION]
-        if not runs and _adds_up(of_objections):
-            return sum(each.cause.posts for each in of_objections)
+        if _adds_up(found):
+            return sum(each.cause.posts for each in found)
         lineage = await service.lineages.at((await upper.now(tx)).revision)
-        groups = await _affected_groups(tx, lineage, flag, of_objections)
-        affected = {key for group in groups for key in group.keys}
-        match [each.cause for each in found if each.cause.kind is CauseKind.VIOLATION]:
+        affected = set(await named_posts(tx, lineage, flag, found))
+        forgotten = _forgotten(found)
+        match [each.cause for each in found if each.cause.kind in BROAD]:
             case []:
-                return len(affected)
-            case [single]:
-                return len(affected) + single.posts - await violating_of(tx, lineage, single.source.key, affected)
-            case _:
-                return len(affected | await violating_posts(service, lineage, runs))
+                return len(affected) + forgotten
+            case [broad]:
+                known = await count_of(tx, lineage, flag.model_version, broad, affected)
+                return len(affected) + forgotten + broad.posts - known
+            case several:
+                for each in several:
+                    async with aclosing(posts_of(service, lineage, flag.model_version, each)) as pages:
+                        async for page in pages:
+                            affected.update(page)
+                return len(affected) + forgotten
 
     return await service.graph.read(work)
 
 
 def _adds_up(found: Sequence[HeldCause]) -> bool:
-    by_person = Counter(each.claimant for each in found)
-    return all(each.cause.kind is CauseKind.OBJECTION and by_person[each.claimant] == 1 for each in found)
+    """Whether no post can be concerned twice: there is one cause, or they are of the posts of different authors."""
+    if len(found) == 1:
+        return True
+    people = [each.claimant or each.cause.source.key for each in found]
+    by_author = OF_AUTHORS | {CauseKind.OBJECTION, CauseKind.ERASURE}
+    return all(each.cause.kind in by_author for each in found) and len(set(people)) == len(people)
 
 
-def _runs(found: Sequence[HeldCause]) -> list[str]:
-    return sorted(each.cause.source.key for each in found if each.cause.kind is CauseKind.VIOLATION)
+def _forgotten(found: Sequence[HeldCause]) -> int:
+    """How many posts are counted of causes that erased people gave and of which it is not known any more which.
+
+    The erasure, where it is a cause too, names all of theirs.
+    """
+    named = {each.claimant for each in found if each.cause.kind is CauseKind.ERASURE}
+    most: dict[str, int] = {}
+    for cause, _ in found:
+        key = cause.source.key
+        if cause.kind in OF_AUTHORS and is_digest(key) and key not in named:
+            most[key] = max(cause.posts, most.get(key, 0))
+    return sum(most.values())
 
 
-async def _affected_groups(
-    tx: Tx, lineage: Lineage, flag: RetrainingFlag, found: Sequence[HeldCause]
-) -> list[ScopedPosts]:
-    """The posts that causes by objection concern, named, in groups; the same post may be in several."""
+async def named_posts(tx: Tx, lineage: Lineage, flag: RetrainingFlag, found: Sequence[HeldCause]) -> Named:
+    """The posts that the causes concern, but for the broad ones."""
+    kinds = {each.cause.kind for each in found}
+    affected: dict[str, tuple[Membership, ...]] = {}
+    if kinds & OF_POSTS:
+        keys = sorted({each.cause.source.key for each in found if each.cause.kind in OF_POSTS})
+        affected |= await violations.memberships(tx, keys, sorted(lineage.numbers))
+    if kinds & OF_AUTHORS:
+        affected |= await _of_authors(tx, lineage, flag, found)
+    if any(each.claimant is not None for each in found):
+        affected |= await _of_claims(tx, lineage, flag, found)
+    return affected
+
+
+async def _of_claims(tx: Tx, lineage: Lineage, flag: RetrainingFlag, found: Sequence[HeldCause]) -> Named:
     people = sorted({each.claimant for each in found if each.claimant is not None})
-    if not people:
-        return []
     # A cause counts as it did when it was recorded, also on a flag that was resolved before the objection was.
-    claims = {claim.source: claim for claim in map(claim_of, await objections.of_people(tx, people))}
+    filed, requested = await objections.of_people(tx, people), await erasures.of_people(tx, people)
+    claims = {claim.source: claim for claim in (*map(claim_of, filed), *map(claim_of_erasure, requested))}
     scoped = await objections.scoped_posts(tx, people, named=True)
-    finder = CauseFinder(lineage, await posts.person_facts(tx, sorted({group.author for group in scoped})))
-    return [
-        group
+    authors = await posts.person_facts(tx, sorted({group.author for group in scoped}))
+    finder = CauseFinder(lineage.policies, authors, Reach(lineage))
+    return {
+        key: group.memberships
         for group in scoped
         for cause, _ in found
         if (claim := claims.get(cause.source)) is not None
         and group.kind(claim) is cause.kind
         and flag.model_version in finder.models(claim, group)
-    ]
+        for key in group.keys
+    }
 
 
-async def offences_by_objection(tx: Tx, lineage: Lineage, flag: RetrainingFlag, replacement: str) -> list[Offence]:
-    """Posts of the flag's causes by objection that stand against the replacement, some of them."""
-    held = await causes.of_flag(tx, flag.uid, None)
-    found = [each for each in held if each.cause.kind is not CauseKind.VIOLATION]
-    groups = await _affected_groups(tx, lineage, flag, found)
-    memberships = {key: group.memberships for group in groups for key in group.keys}
-    keys = sorted(memberships)
-    offending: list[Offence] = []
-    for begin in range(0, len(keys), _POSTS_AT_ONCE):
-        facts = await posts.facts(tx, keys[begin : begin + _POSTS_AT_ONCE])
-        asked = [(facts[key], memberships[key]) for key in keys[begin : begin + _POSTS_AT_ONCE]]
-        offending.extend(islice(offences(lineage, replacement, asked), MOST_OFFENCES - len(offending)))
-        if len(offending) >= MOST_OFFENCES:
-            break
-    return offending
-
-
-class Violations(NamedTuple):
-    """The runs whose violations a flag has as causes, and by revision and counts of changes the state they are in."""
-
-    runs: tuple[str, ...]
-    revision: str
-    touched: tuple[int, ...]
-
-
-async def violations_of(tx: Tx, lineage: Lineage, uid: str) -> Violations:
-    """What of the flag's causes is VIOLATION: as long as it is the same, the runs' posts are."""
-    runs = _runs(await causes.of_flag(tx, uid, CauseKind.VIOLATION))
-    states = await violations.of_runs(tx, runs)
-    return Violations(tuple(runs), lineage.revision, tuple(states[run].touched for run in runs))
-
-
-async def offences_by_violation(
-    service: Service, lineage: Lineage, runs: Collection[str], replacement: str
-) -> list[Offence]:
-    """Posts that could not be used when the runs read them and that stand against the replacement, some of them."""
-    datasets = sorted(lineage.numbers)
-    offending: list[Offence] = []
-
-    async def judge(tx: Tx, keys: Sequence[str]) -> list[Offence]:
-        facts = await posts.facts(tx, keys)
-        held = await violations.memberships(tx, keys, datasets)
-        asked = [(facts[key], held[key]) for key in keys]
-        return list(islice(offences(lineage, replacement, asked), MOST_OFFENCES - len(offending)))
-
-    for run in runs:
-        async with aclosing(violating(service, lineage, run)) as pages:
-            async for page in pages:
-                for begin in range(0, len(page), _POSTS_AT_ONCE):
-                    keys = page[begin : begin + _POSTS_AT_ONCE]
-                    offending += await service.graph.read(lambda tx, keys=keys: judge(tx, keys))
-                    if len(offending) >= MOST_OFFENCES:
-                        return offending
-    return offending
+async def _of_authors(tx: Tx, lineage: Lineage, flag: RetrainingFlag, found: Sequence[HeldCause]) -> Named:
+    reach = Reach(lineage)
+    wanted = {(each.cause.source, each.cause.kind) for each in found if each.cause.source.kind is SourceKind.USER}
+    groups = await concerns.of_authors(tx, {source.key for source, _ in wanted}, named=True)
+    return {
+        key: group.memberships
+        for group in groups
+        for kind, models in group.causes(reach).items()
+        if (group.source, kind) in wanted and flag.model_version in models
+        for key in group.keys
+    }

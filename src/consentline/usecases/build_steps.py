@@ -18,6 +18,7 @@ from consentline.graph import builds, datasets, posts, upper
 from consentline.graph.session import Tx
 from consentline.usecases import counts, evaluation
 from consentline.usecases.build_leases import Build
+from consentline.usecases.causes import reconcile
 from consentline.usecases.manifests import stream_ineligible, stream_members
 from consentline.usecases.membership import Locked, drop, in_members_transaction, take
 
@@ -138,7 +139,10 @@ async def _drop_ineligible(at_work: Build) -> set[str]:
         async def work(tx: Tx, locked: Locked, batch: Sequence[str] = batch) -> dict[str, list[Reason]]:
             found = await _drop_judged(tx, at_work, locked, batch)
             usable = [key for key in batch if key not in found]
-            await counts.settle(tx, at_work.service, usable, (await upper.now(tx)).instant)
+            now = await upper.recording_time(tx)
+            concerned = await counts.settle(tx, at_work.service, usable, now)
+            if concerned:
+                await reconcile(tx, at_work.service, locked.lineage, now, concerned)
             await at_work.hold(tx)
             return found
 

@@ -10,15 +10,20 @@ from typing import NamedTuple
 
 from consentline.domain.causes import ScopedPosts
 from consentline.domain.codes import check_purpose
+from consentline.domain.concerns import OF_AUTHORS, OF_POSTS, Concern
 from consentline.domain.datasets import Coverage, VersionRef, VersionStatus
-from consentline.domain.instants import Instant
+from consentline.domain.instants import EVER, Instant
 from consentline.domain.judgement import Judge, Judgement, purposes_of
 from consentline.domain.lineage import Lineage
-from consentline.domain.tallies import Differences
-from consentline.graph import counts, posts, upper
+from consentline.domain.policies import PolicyRef
+from consentline.domain.posts import PostFacts
+from consentline.domain.tallies import Differences, Member
+from consentline.domain.violations import models_reading
+from consentline.graph import counts, holdings, posts, upper
 from consentline.graph.counts import StoredCount
 from consentline.graph.session import Tx
 from consentline.usecases import evaluation
+from consentline.usecases.causes import Concerned, reconcile
 from consentline.usecases.service import Service
 
 _POSTS_AT_ONCE = 1000
@@ -27,18 +32,46 @@ Standing = StoredCount
 """A version's count of ineligible members, and whether it is exact."""
 
 
-async def settle(tx: Tx, service: Service, keys: Collection[str], now: Instant) -> None:
-    """Judge posts again, those of them that are or were members, and bring the tallies in line; the guard is held."""
+async def settle(tx: Tx, service: Service, keys: Collection[str], now: Instant) -> Concerned:
+    """Judge posts again, those of them that are or were members, and bring the counts in line; the guard is held.
+
+    Answers what this concerns, for the caller to reconcile.
+    """
     lineage = await service.lineages.at((await upper.now(tx)).revision, tx)
-    differences = Differences()
+    judging = Judge(lineage.policies, now)
+    differences, concerned, touched = Differences(), Concerned(), set[PolicyRef]()
     ordered = sorted(keys)
     for begin in range(0, len(ordered), _POSTS_AT_ONCE):
         standing = await counts.tracked(tx, ordered[begin : begin + _POSTS_AT_ONCE])
-        judgements = await judge(tx, lineage, list(standing), now)
-        for key, each in standing.items():
-            differences.replace(each, (judgements[key].ineligible, each.memberships))
+        judgements: dict[str, Judgement] = {}
+        for key, facts in (await posts.facts(tx, list(standing))).items():
+            before, judged = standing[key], judging.judge(facts)
+            differences.replace(before, Member(judged.ineligible, judged.concerns, before.memberships))
+            concerned.update(concerned_by(facts, before.concerns, judged.concerns))
+            touched.update(each.policy for each in (*before.concerns, *judged.concerns) if each.policy is not None)
+            judgements[key] = judged
         await counts.write_judgements(tx, judgements)
-    await counts.change_tallies(tx, differences.changes())
+    await counts.change(tx, differences)
+    await holdings.touch(tx, touched)
+    return concerned
+
+
+def concerned_by(post: PostFacts, before: Collection[Concern], after: Collection[Concern]) -> Concerned:
+    """Whose causes change with the concerns of a member.
+
+    What an erased post and its author gave stays as it was; only what policies give does not count it any more.
+    """
+    changed = set(before) ^ set(after)
+    policies = {concern.policy for concern in changed if concern.policy is not None}
+    if post.erased_since is not None:
+        return Concerned(policies=policies)
+    kinds = {concern.kind for concern in changed}
+    author = post.author(EVER)
+    return Concerned(
+        posts={post.key} if kinds & OF_POSTS else set(),
+        authors={author.key} if kinds & OF_AUTHORS and author is not None else set(),
+        policies=policies,
+    )
 
 
 class Restriction(NamedTuple):
@@ -62,19 +95,13 @@ async def restrict(tx: Tx, lineage: Lineage, made: Restriction, *, named: bool) 
     for fresh, written in await counts.restrict(tx, made.user, made.platforms, purposes, named=named):
         differences.add(fresh, written.memberships, written.posts)
         scoped.append(written)
-    await counts.change_tallies(tx, differences.changes())
+    await counts.change(tx, differences)
     return scoped
 
 
-async def settle_after(tx: Tx, service: Service, made: Restriction, now: Instant) -> None:
+async def settle_after(tx: Tx, service: Service, made: Restriction, now: Instant) -> Concerned:
     """Judge what `restrict` left, once what restricts is recorded; the guard is held."""
-    await settle(tx, service, await counts.tracked_depicting(tx, made.user), now)
-
-
-async def judge(tx: Tx, lineage: Lineage, keys: Sequence[str], now: Instant) -> dict[str, Judgement]:
-    """The posts' judgements by what this transaction can read."""
-    judging = Judge(lineage.policies, now)
-    return {key: judging.judge(facts) for key, facts in (await posts.facts(tx, keys)).items()}
+    return await settle(tx, service, await counts.tracked_depicting(tx, made.user), now)
 
 
 async def standing(tx: Tx, lineage: Lineage, ref: VersionRef, purpose: str, now: Instant) -> Standing:
@@ -94,17 +121,47 @@ async def refresh(service: Service, refs: Collection[VersionRef], purpose: str) 
     policy, or a notice that is described, marks anew, so that its mark outlives this.
     """
     for dataset in sorted({ref.dataset for ref in refs}):
-        mark = await service.graph.read(lambda tx, dataset=dataset: counts.unjudged(tx, dataset))
-        if mark is not None and purpose in mark.purposes:
-            await judge_dataset(service, dataset)
+        await _refresh(service, dataset, purpose)
 
-            async def unmark(tx: Tx, dataset: str = dataset, mark: counts.Mark = mark) -> None:
-                await upper.lock(tx)
-                await counts.mark_judged(tx, dataset, mark)
 
-            await service.graph.write(unmark)
-        while await _judge_due(service, dataset):
-            pass
+async def refresh_datasets(service: Service, datasets: Collection[str]) -> None:
+    """Judge again the members of those of the datasets that time or any rule may have changed, in batches.
+
+    As `refresh` does; flags follow. Stopped at any moment it is finished by calling it again.
+    """
+
+    async def behind(tx: Tx) -> list[str]:
+        return await counts.behind(tx, datasets, (await upper.now(tx)).instant)
+
+    for dataset in await service.graph.read(behind) if datasets else ():
+        await _refresh(service, dataset)
+
+
+async def _refresh(service: Service, dataset: str, purpose: str | None = None) -> None:
+    """Judge what is due of the dataset, or all of it when it is marked for the purpose (None: for any).
+
+    Then settle the flags that waited for that.
+    """
+    mark = await service.graph.read(lambda tx: counts.unjudged(tx, dataset))
+    if mark is not None and purpose is not None and purpose not in mark.purposes:
+        mark = None
+    if mark is not None:
+        await judge_dataset(service, dataset)
+    some = False
+    while await _judge_due(service, dataset):
+        some = True
+    if mark is None and not some:
+        return
+
+    async def end(tx: Tx) -> None:
+        lineage = await service.lineages.at(await upper.lock(tx), tx)
+        if mark is not None:
+            await counts.mark_judged(tx, dataset, mark)
+        judged = models_reading(lineage, [dataset])
+        if judged:
+            await reconcile(tx, service, lineage, await upper.recording_time(tx), Concerned(), judged=judged)
+
+    await service.graph.write(end)
 
 
 async def judge_dataset(service: Service, dataset: str) -> None:
@@ -130,8 +187,11 @@ async def _judge_due(service: Service, dataset: str) -> bool:
 
 async def _settle_under_guard(service: Service, keys: Sequence[str]) -> None:
     async def work(tx: Tx) -> None:
-        await upper.lock(tx)
-        await settle(tx, service, keys, await upper.recording_time(tx))
+        lineage = await service.lineages.at(await upper.lock(tx), tx)
+        now = await upper.recording_time(tx)
+        concerned = await settle(tx, service, keys, now)
+        if concerned:
+            await reconcile(tx, service, lineage, now, concerned)
 
     await service.graph.write(work)
 

@@ -16,7 +16,7 @@ from consentline.domain.datasets import (
 from consentline.domain.errors import ConflictError, InvalidInputError, NotFoundError, StateError
 from consentline.domain.lineage import Lineage
 from consentline.domain.paging import Page, PageRequest
-from consentline.graph import counts, differences, members, upper
+from consentline.graph import counts, differences, holdings, members, upper
 from consentline.graph import datasets as graph_datasets
 from consentline.graph.session import Tx
 from consentline.usecases.audit import accepted, decide
@@ -278,7 +278,9 @@ async def _write_manifest(tx: Tx, service: Service, locked: Locked, ref: Version
 
 async def _begin_building(tx: Tx, service: Service, locked: Locked, ref: VersionRef, based_on: int | None) -> None:
     if based_on is None:
+        expired = [policy.ref for policy in locked.lineage.policies if policy.assessment_expires is not None]
         await counts.close_all(tx, ref.dataset, ref.number)
+        await holdings.close_all(tx, expired, ref.dataset, ref.number)
         await members.remove_all(tx, ref.dataset, ref.number)
         return
     joined, left = await members.changed_since(tx, ref.dataset, based_on)

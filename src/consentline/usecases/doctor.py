@@ -16,12 +16,13 @@ from consentline.domain.findings import Finding
 from consentline.domain.flags import FlagStatus, Source, SourceKind
 from consentline.domain.instants import ALWAYS, EVER, Instant
 from consentline.domain.lineage import Lineage
-from consentline.graph import causes, counts, doctor, evaluation, objections, posts, upper
+from consentline.graph import causes, concerns, counts, doctor, erasures, evaluation, objections, posts, upper
 from consentline.graph.doctor import StoredFlag
 from consentline.graph.session import Tx
 from consentline.usecases import doctor_records
 from consentline.usecases import evaluation as judging
-from consentline.usecases.causes import reconcile
+from consentline.usecases.causes import Concerned, reconcile
+from consentline.usecases.evaluation import Judged
 from consentline.usecases.service import Service
 
 Report = Callable[[str], None]
@@ -71,7 +72,7 @@ async def _examine(service: Service, report: Report) -> AsyncGenerator[Finding]:
     async for finding in _flags(service):
         yield finding
     report("causes")
-    for finding in await _causes_of_runs(service, lineage):
+    async for finding in _causes(service, lineage):
         yield finding
     report("objections")
     async for finding in _objections(service, lineage):
@@ -119,28 +120,23 @@ async def _intervals(service: Service, lineage: Lineage, dataset: str) -> AsyncG
 async def _judgements(service: Service, lineage: Lineage, dataset: str) -> AsyncGenerator[Finding]:
     """What is remembered of a member is what it is judged now, unless it is known to be due."""
     now = (await service.graph.read(upper.now)).instant
-    behind = await _unjudged(service, lineage, dataset, now)
+    mark = await service.graph.read(lambda tx: counts.unjudged(tx, dataset))
     wrong = 0
     async with aclosing(judging.of_dataset(service, lineage, dataset, at=now)) as pages:
         async for page in pages:
-            for each in page:
-                due = each.stored_recheck_at is not None and each.stored_recheck_at <= now
-                differing = set(each.ineligible) ^ set(each.stored_ineligible)
-                wrong += not due and bool(differing - behind)
+            wrong += sum(
+                _is_wrong(each, frozenset(mark.purposes) if mark is not None else frozenset(), now) for each in page
+            )
     if wrong:
         yield Finding("judgements", dataset, f"members are marked otherwise than they are judged now ({wrong})")
 
 
-async def _unjudged(service: Service, lineage: Lineage, dataset: str, now: Instant) -> set[str]:
-    """The purposes for which a policy came since the members were judged."""
-    purposes = {policy.purpose for policy in lineage.policies}
-    number = max(lineage.numbers[dataset], default=1)
-
-    async def behind(purpose: str) -> bool:
-        standing = await service.graph.read(lambda tx: counts.standing(tx, dataset, number, purpose, now))
-        return not standing.exact
-
-    return {purpose for purpose in purposes if await behind(purpose)}
+def _is_wrong(member: Judged, unjudged: frozenset[str], now: Instant) -> bool:
+    judged, stored = member.judgement, member.stored
+    if stored.recheck_at is not None and stored.recheck_at <= now:
+        return False
+    differing = set(judged.ineligible) ^ set(stored.ineligible)
+    return bool(differing - unjudged) or (judged.concerns != stored.concerns and not unjudged)
 
 
 async def _shards(service: Service, dataset: str) -> AsyncGenerator[list[str]]:
@@ -210,15 +206,29 @@ async def _objections(service: Service, lineage: Lineage) -> AsyncGenerator[Find
     while listed := await service.graph.read(lambda tx, after=after: doctor.objectors(tx, after, _OBJECTIONS_AT_ONCE)):
         after = listed[-1][0]
         people = sorted({user for _, user in listed})
-        for finding in await _causes_of(service, people=people):
+        for finding in await _causes_of(service, Concerned(people=set(people))):
             yield finding
         found.update(await _restricted_of(service, lineage, moments, people))
     for moment in sorted(found, key=lambda each: (each.subject, each.message)):
         yield Finding("restricted", moment.subject, moment.message)
 
 
-async def _causes_of_runs(service: Service, lineage: Lineage) -> list[Finding]:
-    return await _causes_of(service, runs=sorted(lineage.runs))
+async def _causes(service: Service, lineage: Lineage) -> AsyncGenerator[Finding]:
+    """Runs, expired assessments, erasures, and what concerns whatever used it, give the causes that they must."""
+    now = (await service.graph.read(upper.now)).instant
+    expired = {policy.ref for policy in lineage.policies if policy.assessment_expired(now)}
+    for finding in await _causes_of(service, Concerned(runs=set(lineage.runs), policies=expired)):
+        yield finding
+    erased = await service.graph.read(erasures.live_people)
+    for begin in range(0, len(erased), _OBJECTIONS_AT_ONCE):
+        for finding in await _causes_of(service, Concerned(people=set(erased[begin : begin + _OBJECTIONS_AT_ONCE]))):
+            yield finding
+    posts = await service.graph.read(lambda tx: concerns.of_datasets(tx, lineage.numbers))
+    for begin in range(0, len(posts), _POSTS_AT_ONCE):
+        batch = posts[begin : begin + _POSTS_AT_ONCE]
+        authors = await service.graph.read(lambda tx, batch=batch: concerns.authors(tx, batch))
+        for finding in await _causes_of(service, Concerned(posts=set(batch), authors=set(authors))):
+            yield finding
 
 
 class _NotKeptError(Exception):
@@ -228,16 +238,21 @@ class _NotKeptError(Exception):
         self.models = models
 
 
-async def _causes_of(service: Service, people: Sequence[str] = (), runs: Sequence[str] = ()) -> list[Finding]:
+async def _causes_of(service: Service, concerned: Concerned) -> list[Finding]:
     """Bringing the causes in line with the facts once more changes nothing; it is tried, and never committed."""
 
     async def work(tx: Tx) -> None:
         lineage = await service.lineages.at(await upper.lock(tx), tx)
-        filed = await objections.of_people(tx, people)
+        filed = await objections.of_people(tx, sorted(concerned.people))
         sources = [Source(SourceKind.OBJECTION, each.key) for each in filed]
-        sources += [Source(SourceKind.TRAINING_RUN, run) for run in runs]
+        requested = await erasures.of_people(tx, sorted(concerned.people))
+        sources += [Source(SourceKind.ERASURE, each.key) for each in requested]
+        sources += [Source(SourceKind.TRAINING_RUN, run) for run in concerned.runs]
+        sources += [Source(SourceKind.POST, post) for post in concerned.posts]
+        sources += [Source(SourceKind.USER, author) for author in concerned.authors]
+        sources += [Source(SourceKind.POLICY, *policy) for policy in concerned.policies]
         before = {(each.cause, each.demand) for each in await causes.of_sources(tx, sources)}
-        await reconcile(tx, service, lineage, await upper.recording_time(tx), people=people, runs=runs)
+        await reconcile(tx, service, lineage, await upper.recording_time(tx), concerned)
         after = {(each.cause, each.demand) for each in await causes.of_sources(tx, sources)}
         raise _NotKeptError({cause.model for cause, _ in before ^ after})
 

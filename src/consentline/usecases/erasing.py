@@ -91,12 +91,13 @@ class _Work:
         found = await erasing.erase_posts(tx, self._service.pseudonyms, kept, self._confirmed_at)
         now = await upper.recording_time(tx)
         digests = [self._service.pseudonyms.of("Post", key) for key in held]
-        await counts.settle(tx, self._service, digests, now)
+        concerned = await counts.settle(tx, self._service, digests, now)
         # A count under way reads posts by the keys that they had.
         await violations.change(tx, {use.run: 0 for uses in kept.values() for use in uses})
         # Whom the posts depicted has fewer posts to object to.
         people = {link.person.key for each in theirs.values() for link in each.depicted if link.until is None}
-        await reconcile(tx, self._service, lineage, now, people=people - {self._user})
+        concerned.people |= people - {self._user}
+        await reconcile(tx, self._service, lineage, now, concerned)
         return Erased(posts=found.posts, changes=found.changes, depictions=found.depictions)
 
     def _wrote(self, post: PostFacts) -> bool:
@@ -126,7 +127,10 @@ class _Work:
         }
         await erasing.settle_depicting(tx, self._user, minors)
         # The stored instant may be the person's birthday.
-        await counts.settle(tx, self._service, held, await upper.recording_time(tx))
+        now = await upper.recording_time(tx)
+        concerned = await counts.settle(tx, self._service, held, now)
+        if concerned:
+            await reconcile(tx, self._service, lineage, now, concerned)
         return Erased(depicting=len(facts))
 
     async def forget_person(self) -> None:

@@ -1,5 +1,6 @@
 """Erasures: requested, confirmed or refused, and read. A request restricts in the transaction that records it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from consentline.domain.access import Role
@@ -88,8 +89,9 @@ async def request_erasure(service: Service, command: RequestErasure, *, by: str 
         uses = await violations.begin_scoped(tx, lineage, scoped, erasure.in_force_from)
         await erasures.create(tx, erasure, by=by)
         await events.erasure_changed(tx, service, erasure, now)
-        await counts.settle_after(tx, service, made, now)
-        await violations.end(tx, service, lineage, uses, now, [command.user], scoped)
+        concerned = await counts.settle_after(tx, service, made, now)
+        concerned.people, concerned.scoped = {command.user}, scoped
+        await violations.end(tx, service, lineage, uses, now, concerned)
         return erasure
 
     return await unless_erased(lambda: decide(service, work), "user")
@@ -190,6 +192,11 @@ async def get_erasure(service: Service, key: str) -> Erasure:
 async def list_erasures(service: Service, status: ErasureStatus | None, request: PageRequest) -> Page[Erasure]:
     """Erasures of a status, or all, by the time of receipt."""
     return await service.graph.read(lambda tx: erasures.page(tx, status, request))
+
+
+async def find_erasures(service: Service, keys: Sequence[str]) -> dict[str, Erasure]:
+    """The erasures as they stand, in one statement; what is not recorded is absent."""
+    return {each.key: each for each in await service.graph.read(lambda tx: erasures.find_all(tx, keys))}
 
 
 async def affected_post_count(service: Service, erasure: Erasure) -> int:

@@ -17,7 +17,7 @@ from consentline.domain.datasets import Selection, VersionRef
 from consentline.domain.eligibility import Reason
 from consentline.domain.evaluation import Evaluator
 from consentline.domain.instants import ALWAYS, EVER, Instant
-from consentline.domain.judgement import purposes_of
+from consentline.domain.judgement import Judge, Judgement
 from consentline.domain.lineage import Lineage
 from consentline.domain.people import PersonFacts, covers, jurisdiction_at
 from consentline.domain.posts import PostFacts
@@ -42,22 +42,16 @@ class Verdict(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A member judged for every purpose that a policy speaks of, beside what is stored of it.
-
-    `ineligible` lists the purposes for which it may not be used, sorted; `recheck_at` is when time alone may change
-    that, None: never.
-    """
+    """A member judged for every purpose that a policy speaks of, beside what is stored of it."""
 
     post: str
-    ineligible: tuple[str, ...]
-    recheck_at: Instant | None
-    stored_ineligible: tuple[str, ...]
-    stored_recheck_at: Instant | None
+    judgement: Judgement
+    stored: Judgement
 
     @property
     def changed(self) -> bool:
         """Whether what is stored has to be written anew."""
-        return (self.ineligible, self.recheck_at) != (self.stored_ineligible, self.stored_recheck_at)
+        return self.judgement != self.stored
 
 
 class Picked(NamedTuple):
@@ -75,7 +69,7 @@ async def of_version(
     evaluator = Evaluator(lineage.policies, purpose, at)
     async with aclosing(_pages_of(service, ref)) as pages:
         async for page in pages:
-            yield [Verdict(post, reasons) for post, (reasons,) in _reasons(page, [evaluator])]
+            yield [Verdict(each.post, *each.reasons) for each in _asked(page, [evaluator])]
 
 
 async def violating(
@@ -86,7 +80,8 @@ async def violating(
     async with aclosing(_pages_of(service, ref)) as pages:
         async for page in pages:
             special = {post.key: violates(post, lineage.policies, run) for post in page.others if not is_ordinary(post)}
-            yield sorted(post for post, (reasons,) in _reasons(page, [evaluator]) if special.get(post, bool(reasons)))
+            asked = _asked(page, [evaluator])
+            yield sorted(each.post for each in asked if special.get(each.post, bool(each.reasons[0])))
 
 
 def _pages_of(service: Service, ref: VersionRef) -> AsyncGenerator[PostPage]:
@@ -95,29 +90,26 @@ def _pages_of(service: Service, ref: VersionRef) -> AsyncGenerator[PostPage]:
     def read(keys: Sequence[str]) -> Coroutine[Any, Any, PostPage]:
         return service.graph.read(lambda tx: evaluation.of_version(tx, people, keys, ref.number))
 
-    return _read_ahead(_shards(service, ref.dataset), read)
+    return _read_ahead(shards_of(service, ref.dataset), read)
 
 
 async def of_dataset(service: Service, lineage: Lineage, dataset: str, *, at: Instant) -> AsyncGenerator[list[Judged]]:
     """Every post that is or was a member of the dataset once, for all purposes that a policy speaks of."""
-    purposes = purposes_of(lineage.policies)
-    evaluators = [Evaluator(lineage.policies, purpose, at) for purpose in purposes]
-    people = evaluation.People()
+    judge, people = Judge(lineage.policies, at), evaluation.People()
 
     def read(keys: Sequence[str]) -> Coroutine[Any, Any, PostPage]:
         return service.graph.read(lambda tx: evaluation.of_dataset(tx, people, dataset, keys))
 
-    async with aclosing(_read_ahead(_shards(service, dataset), read)) as pages:
+    async with aclosing(_read_ahead(shards_of(service, dataset), read)) as pages:
         async for page in pages:
-            changes = dict(_changes(page, evaluators))
+            changes = dict(_changes(page, judge.evaluators))
             yield [
                 Judged(
-                    post,
-                    tuple(purpose for purpose, reasons in zip(purposes, found, strict=True) if reasons),
-                    changes.get(post),
-                    *page.stored[post],
+                    each.post,
+                    judge.judgement(each.reasons, changes.get(each.post), each.author, each.facts),
+                    page.stored[each.post],
                 )
-                for post, found in _reasons(page, evaluators)
+                for each in _asked(page, judge.evaluators)
             ]
 
 
@@ -149,19 +141,28 @@ async def of_selection(
 
     async with aclosing(_read_ahead(_people(service), read)) as pages:
         async for page in pages:
-            yield [Picked(post, then, present) for post, (then, present) in _reasons(page, evaluators)]
+            yield [Picked(each.post, *each.reasons) for each in _asked(page, evaluators)]
 
 
-def _reasons(page: PostPage, evaluators: Sequence[Evaluator]) -> Iterator[tuple[str, tuple[tuple[Reason, ...], ...]]]:
-    """Each post of the page, and what each evaluator says of it."""
+class _Asked(NamedTuple):
+    """A post, what each evaluator says of it, and who wrote it; `facts` where more than its record speaks of it."""
+
+    post: str
+    reasons: tuple[tuple[Reason, ...], ...]
+    author: PersonFacts | None = None
+    facts: PostFacts | None = None
+
+
+def _asked(page: PostPage, evaluators: Sequence[Evaluator]) -> Iterator[_Asked]:
     for author, plain in page.plain:
-        judged = list(zip(*(each.of_author(author, plain) for each in evaluators), strict=True))
-        yield from zip([post[0] for post in plain], judged or [()] * len(plain), strict=True)
+        judged = zip(*(each.of_author(author, plain) for each in evaluators), strict=True)
+        for post, reasons in zip(plain, judged, strict=True):
+            yield _Asked(post[0], reasons, author)
     for post in page.bare:
         facts = PostFacts(post)
-        yield post, tuple(each.reasons(facts) for each in evaluators)
+        yield _Asked(post, tuple(each.reasons(facts) for each in evaluators))
     for facts in page.others:
-        yield facts.key, tuple(each.reasons(facts) for each in evaluators)
+        yield _Asked(facts.key, tuple(each.reasons(facts) for each in evaluators), facts.author(EVER), facts)
 
 
 def _changes(page: PostPage, evaluators: Sequence[Evaluator]) -> Iterator[tuple[str, Instant | None]]:
@@ -177,7 +178,7 @@ def _earliest(changes: Iterable[Instant | None]) -> Instant | None:
     return min((change for change in changes if change is not None), default=None)
 
 
-async def _shards(service: Service, dataset: str) -> AsyncGenerator[tuple[str, ...]]:
+async def shards_of(service: Service, dataset: str) -> AsyncGenerator[tuple[str, ...]]:
     """The dataset's shards, some at a time: as many as make a page."""
     after: str | None = None
     while listed := await service.graph.read(lambda tx, after=after: evaluation.shards(tx, dataset, after, _LISTED)):

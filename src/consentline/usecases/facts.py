@@ -36,6 +36,7 @@ from consentline.usecases.objections import FileObjection, file_objection
 from consentline.usecases.rejudging import BatchTooLargeError
 from consentline.usecases.service import Service
 from consentline.usecases.suppression import Erased, busy
+from consentline.usecases.sweep import judge_members
 
 __all__ = ["Batch", "Outcome", "record"]
 
@@ -73,6 +74,7 @@ async def record(service: Service, batch: Batch) -> list[Outcome]:
         return [*await record(service, batch[:half]), *await record(service, batch[half:])]
     if isinstance(batch[0], PolicyVersion | NoticeText):
         await violations.judge_runs(service)
+        await judge_members(service)
     return outcomes
 
 

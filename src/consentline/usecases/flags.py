@@ -19,16 +19,10 @@ from consentline.domain.replacement import Offence
 from consentline.graph import causes, flags, upper
 from consentline.graph.session import Tx
 from consentline.usecases import events
-from consentline.usecases.affected import (
-    MOST_OFFENCES,
-    Violations,
-    affected_post_count,
-    offences_by_objection,
-    offences_by_violation,
-    violations_of,
-)
+from consentline.usecases.affected import affected_post_count
 from consentline.usecases.audit import decide
 from consentline.usecases.causes import reconcile_everyone, reconcile_people
+from consentline.usecases.replacements import MOST_OFFENCES, Broad, broad_causes, broad_offences, named_offences
 from consentline.usecases.service import Service
 
 __all__ = [
@@ -116,7 +110,7 @@ async def resolve(
     """
     looked_at, offending = None, list[Offence]()
     if replacement is not None:
-        looked_at, offending = await _violations_looked_at(service, uid, replacement)
+        looked_at, offending = await _look_at_broad_causes(service, uid, replacement)
 
     async def work(tx: Tx) -> RetrainingFlag:
         lineage, flag = await _take(tx, service, uid)
@@ -135,12 +129,12 @@ async def resolve(
                     code="MODEL_VERSION_NOT_FOUND",
                     path=("replacement",),
                 )
-            _check_clean(replacement, await offences_by_objection(tx, lineage, flag, replacement))
-            found = await violations_of(tx, lineage, uid)
+            _check_clean(replacement, await named_offences(tx, lineage, flag, replacement))
+            found = await broad_causes(tx, lineage, uid)
             if found == looked_at:
                 _check_clean(replacement, offending)
             else:
-                _check_clean(replacement, await offences_by_violation(service, lineage, found.runs, replacement))
+                _check_clean(replacement, await broad_offences(service, lineage, flag, found, replacement))
         await flags.resolve(tx, uid, resolution, replacement=replacement, justification=justification, now=now)
         if resolution is FlagResolution.RETIRED:
             await upper.mark_changed(tx)
@@ -165,17 +159,17 @@ async def _changed(tx: Tx, kind: EventKind, uid: str, now: Instant) -> Retrainin
     return flag
 
 
-async def _violations_looked_at(service: Service, uid: str, replacement: str) -> tuple[Violations, list[Offence]]:
-    """What stands against a replacement of the posts that runs must not have read: outside any lock, they are many."""
+async def _look_at_broad_causes(service: Service, uid: str, replacement: str) -> tuple[Broad | None, list[Offence]]:
+    """What stands against a replacement of the posts of broad causes: outside any lock, they may be very many."""
 
-    async def read(tx: Tx) -> tuple[Lineage, Violations]:
+    async def read(tx: Tx) -> tuple[Lineage, RetrainingFlag | None, Broad]:
         lineage = await service.lineages.at((await upper.now(tx)).revision)
-        return lineage, await violations_of(tx, lineage, uid)
+        return lineage, await flags.find(tx, uid), await broad_causes(tx, lineage, uid)
 
-    lineage, found = await service.graph.read(read)
-    if replacement not in lineage.models:
-        return found, []
-    return found, await offences_by_violation(service, lineage, found.runs, replacement)
+    lineage, flag, found = await service.graph.read(read)
+    if flag is None or replacement not in lineage.models:
+        return None, []
+    return found, await broad_offences(service, lineage, flag, found, replacement)
 
 
 def _check_clean(replacement: str, found: list[Offence]) -> None:

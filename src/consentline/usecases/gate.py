@@ -26,6 +26,7 @@ from consentline.usecases.counts import Standing
 from consentline.usecases.datasets import get_version
 from consentline.usecases.runs import CompleteTraining, cancel, changed_run, complete, fail, get_run
 from consentline.usecases.service import Service
+from consentline.usecases.sweep import settle_models, to_be_settled
 
 _MOST_EXAMINATIONS = 5
 
@@ -150,11 +151,14 @@ async def _examine(service: Service, lineage: Lineage, command: AuthorizeTrainin
 
 
 async def _count_upstream(service: Service, lineage: Lineage, command: AuthorizeTraining) -> None:
-    """Have runs counted whose violations may flag what the run rests on, and are to be counted yet."""
+    """Have found what may flag what the run rests on: violations of runs, and members that concern what used them."""
     rests_on = _rests_on(lineage, command.inputs, command.started_from)
     pending = await service.graph.read(lambda tx: violations.to_be_counted(tx, lineage, rests_on))
     if pending:
         await violations.judge_runs(service, pending)
+    unsettled = await service.graph.read(lambda tx: to_be_settled(tx, lineage, rests_on))
+    if unsettled:
+        await settle_models(service, unsettled)
 
 
 async def _decide(
@@ -310,12 +314,12 @@ async def _flagged(
 ) -> frozenset[str] | None:
     """The bases, and the generators of the inputs, that have an open flag; none where policies do not count that.
 
-    None: violations that may flag one of them are to be counted yet.
+    None: violations, or members, that may flag one of them are to be found yet.
     """
     if not gate.flags_count(lineage.policies, purpose, now):
         return frozenset()
     rests_on = _rests_on(lineage, inputs, bases)
-    if await violations.to_be_counted(tx, lineage, rests_on):
+    if await violations.to_be_counted(tx, lineage, rests_on) or await to_be_settled(tx, lineage, rests_on):
         return None
     return await runs.flagged(tx, rests_on)
 

@@ -9,15 +9,17 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from consentline.domain.errors import DatabaseUnavailableError
+from consentline.domain.judgement import Judge, Judgement
 from consentline.domain.lineage import Lineage
-from consentline.domain.tallies import Differences
-from consentline.graph import counts, facts, members, upper
+from consentline.domain.tallies import Differences, Member
+from consentline.graph import counts, facts, members, posts, upper
 from consentline.graph.facts import RacedError
 from consentline.graph.members import DatasetGuard
 from consentline.graph.session import Tx
 from consentline.graph.suppression import SuppressedError, erased_posts
 from consentline.usecases.audit import decide
-from consentline.usecases.counts import judge
+from consentline.usecases.causes import Concerned, reconcile
+from consentline.usecases.counts import concerned_by
 from consentline.usecases.service import Service
 
 T = TypeVar("T")
@@ -122,7 +124,7 @@ async def take(tx: Tx, service: Service, locked: Locked, number: int, posts: Col
         before = await counts.tracked(tx, absent)
         await members.reopen(tx, dataset, number, returning)
         guard = await members.add(tx, guard, number, fresh, service.shard_size)
-        await _judge(tx, locked.lineage, absent, before)
+        await _judge(tx, service, locked.lineage, absent, before)
         taken.update(absent)
     return taken
 
@@ -141,18 +143,27 @@ async def drop(tx: Tx, locked: Locked, number: int, posts: Collection[str]) -> s
         after = await counts.tracked(tx, present)
         for key, each in before.items():
             now_held = after[key].memberships if key in after else ()
-            differences.replace(each, (each.ineligible, now_held))
-        await counts.change_tallies(tx, differences.changes())
+            differences.replace(each, each._replace(memberships=now_held))
+        await counts.change(tx, differences)
         dropped.update(present)
     return dropped
 
 
-async def _judge(tx: Tx, lineage: Lineage, posts: Sequence[str], before: dict[str, counts.Tracked]) -> None:
-    """Judge posts that joined, and count them; `before` tells how those stood that were members before."""
-    after = await counts.tracked(tx, posts)
-    judgements = await judge(tx, lineage, posts, (await upper.now(tx)).instant)
-    differences = Differences()
-    for key, each in after.items():
-        differences.replace(before.get(key, counts.NOT_TRACKED), (judgements[key].ineligible, each.memberships))
+async def _judge(tx: Tx, service: Service, lineage: Lineage, keys: Sequence[str], before: Mapping[str, Member]) -> None:
+    """Judge posts that joined, and count them; `before` tells how those stood that were members before.
+
+    No run has read the version that they join: only what was judged anew of members before can change a flag.
+    """
+    after, now = await counts.tracked(tx, keys), (await upper.now(tx)).instant
+    judging, judgements = Judge(lineage.policies, now), dict[str, Judgement]()
+    differences, concerned = Differences(), Concerned()
+    for key, post in (await posts.facts(tx, list(after))).items():
+        judged = judgements[key] = judging.judge(post)
+        standing = before.get(key, Member())
+        differences.replace(standing, Member(judged.ineligible, judged.concerns, after[key].memberships))
+        if key in before:
+            concerned.update(concerned_by(post, standing.concerns, judged.concerns))
     await counts.write_judgements(tx, judgements)
-    await counts.change_tallies(tx, differences.changes())
+    await counts.change(tx, differences)
+    if concerned:
+        await reconcile(tx, service, lineage, now, concerned)

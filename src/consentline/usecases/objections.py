@@ -113,8 +113,9 @@ async def file_objection(service: Service, command: FileObjection, *, by: str = 
         uses = await violations.begin_scoped(tx, lineage, scoped, objection.in_force_from)
         await objections.create(tx, objection, by=by)
         await events.objection_changed(tx, service, ObjectionEventKind.FILED, objection, now)
-        await counts.settle_after(tx, service, made, now)
-        await violations.end(tx, service, lineage, uses, now, [command.user], scoped)
+        concerned = await counts.settle_after(tx, service, made, now)
+        concerned.people, concerned.scoped = {command.user}, scoped
+        await violations.end(tx, service, lineage, uses, now, concerned)
         return objection, True
 
     return await unless_erased(lambda: decide(service, work), "user")

@@ -10,13 +10,15 @@ Posts that never were members need neither the guard nor a judgement, which keep
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from consentline.domain.concerns import OF_AUTHORS
 from consentline.domain.instants import Instant
-from consentline.graph import counts, upper
+from consentline.graph import concerns, counts, upper
 from consentline.graph.facts import RacedError
 from consentline.graph.session import Tx
 from consentline.usecases import violations
+from consentline.usecases.causes import Concerned
 from consentline.usecases.counts import settle
 from consentline.usecases.service import Service
 
@@ -30,21 +32,28 @@ class BatchTooLargeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rejudging:
-    """Posts that are or were members, and how runs stood to them before the facts."""
+    """Posts that are or were members, and how runs stood to them before the facts.
+
+    `authors` are those of the posts that gave causes by what they are or said; a correction gives theirs to others.
+    """
 
     posts: tuple[str, ...] = ()
     before: violations.Before = field(default_factory=violations.Before)
+    authors: frozenset[str] = frozenset()
 
     async def end(self, tx: Tx, service: Service, now: Instant, people: Collection[str] = ()) -> None:
         """Judge the posts by the facts as they are now written, and bring flags in line.
 
         `people` are those whose objections the facts concern: with them the guard is held, whatever the posts.
         """
+        concerned = Concerned(people=set(people), authors=set(self.authors))
         if self.posts:
-            await settle(tx, service, self.posts, now)
+            concerned.update(await settle(tx, service, self.posts, now))
+        if self.authors:
+            concerned.authors.update(await concerns.authors(tx, self.posts))
         if self.posts or people:
             lineage = await service.lineages.at((await upper.now(tx)).revision, tx)
-            await violations.end(tx, service, lineage, self.before, now, people)
+            await violations.end(tx, service, lineage, self.before, now, concerned)
 
 
 async def begin(tx: Tx, service: Service, posts: Collection[str], since: Instant) -> Rejudging:
@@ -91,4 +100,7 @@ async def of_posts(tx: Tx, service: Service, posts: Collection[str], since: Inst
     tracked = await counts.tracked(tx, posts)
     if tracked and not guarded:
         raise RacedError
-    return await begin(tx, service, tracked, since)
+    rejudging = await begin(tx, service, tracked, since)
+    if not any(concern.kind in OF_AUTHORS for each in tracked.values() for concern in each.concerns):
+        return rejudging
+    return replace(rejudging, authors=frozenset(await concerns.authors(tx, tracked)))

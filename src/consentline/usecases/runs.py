@@ -13,6 +13,7 @@ from consentline.graph.session import Tx
 from consentline.usecases.audit import decide
 from consentline.usecases.service import Service
 from consentline.usecases.sharding import put_sharding
+from consentline.usecases.sweep import settle_models
 from consentline.usecases.training import reconcile_above
 
 
@@ -65,7 +66,9 @@ async def complete(service: Service, command: CompleteTraining) -> TrainingRun:
         await reconcile_above(tx, service, lineage, produced, now)
         return lineage.runs[run.key]
 
-    return await decide(service, work)
+    completed = await decide(service, work)
+    await settle_models(service, [produced])
+    return completed
 
 
 async def fail(service: Service, run: str, ended_at: Instant | None, reason: str) -> TrainingRun:

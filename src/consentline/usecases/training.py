@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from consentline.domain.codes import check_purpose
-from consentline.domain.datasets import Coverage, VersionRef, VersionStatus
+from consentline.domain.datasets import VersionRef, VersionStatus
 from consentline.domain.errors import ConflictError, InvalidInputError, NotFoundError, StateError
-from consentline.domain.instants import DAY, EVER, Instant
+from consentline.domain.instants import DAY, Instant
 from consentline.domain.lineage import Edge, Kind, Lineage, model_node
 from consentline.domain.sharding import ShardedTraining, check_sharding
 from consentline.domain.training import (
@@ -18,14 +18,15 @@ from consentline.domain.training import (
     TrainingRun,
     model_version_key,
 )
-from consentline.graph import training, upper
-from consentline.graph.objections import live_objectors
+from consentline.domain.violations import versions_held_by
+from consentline.graph import concerns, training, upper
 from consentline.graph.session import Tx
 from consentline.usecases.audit import decide
-from consentline.usecases.causes import reconcile
+from consentline.usecases.causes import Concerned, claimants, reconcile
 from consentline.usecases.datasets import get_version
 from consentline.usecases.service import Service
 from consentline.usecases.sharding import put_sharding
+from consentline.usecases.sweep import settle_models
 from consentline.usecases.violations import judge_runs, mark_runs
 
 
@@ -122,6 +123,7 @@ async def record_training(service: Service, command: RecordTraining) -> Training
 
     recorded = await decide(service, work)
     await judge_runs(service, [recorded.key])
+    await settle_models(service, [produced] if produced else ())
     return recorded
 
 
@@ -175,7 +177,9 @@ async def derive_model(service: Service, command: DeriveModel) -> ModelVersion:
         await reconcile_above(tx, service, lineage, command.key, now)
         return lineage.models[command.key]
 
-    return await decide(service, work)
+    derived = await decide(service, work)
+    await settle_models(service, [command.key])
+    return derived
 
 
 async def serve_feature(service: Service, feature: str, model_version: str, since: Instant | None) -> ModelVersion:
@@ -250,18 +254,12 @@ def _check_happened(at: Instant, now: Instant, field: str) -> None:
 async def reconcile_above(tx: Tx, service: Service, lineage: Lineage, model: str, now: Instant) -> None:
     """Raise what the model version's new upstream makes due, for it and all that comes of it; the guard is held.
 
-    Only recorded members raise flags: without a COMPLETE manifest anywhere upstream there is nothing to do.
+    What people claim is raised at once; members that concern it otherwise are found by `settle_models` after the
+    commit. Only recorded members raise flags: without a COMPLETE manifest anywhere upstream there is nothing to do.
     """
-    seen = {model_node(model)}
-    pending = [model_node(model)]
-    while pending:
-        reached = {edge.source for edge in lineage.upstream(pending.pop(), EVER)} - seen
-        seen |= reached
-        pending.extend(reached)
-    versions = [
-        lineage.versions[VersionRef(node.key, node.number)] for node in seen if node.kind is Kind.DATASET_VERSION
-    ]
-    if any(version.coverage is Coverage.COMPLETE and version.post_count for version in versions):
-        people = await live_objectors(tx)
-        runs = [node.key for node in seen if node.kind is Kind.TRAINING_RUN]
-        await reconcile(tx, service, lineage, now, people=people, runs=runs)
+    if any(lineage.versions[ref].post_count for ref in versions_held_by(lineage, model)):
+        await concerns.mark_unsettled(tx, model)
+        upstream = lineage.all_upstream(model_node(model))
+        runs = {node.key for node in upstream if node.kind is Kind.TRAINING_RUN}
+        concerned = Concerned(people=await claimants(tx), runs=runs)
+        await reconcile(tx, service, lineage, now, concerned)

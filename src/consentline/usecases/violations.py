@@ -25,7 +25,7 @@ from consentline.domain.violations import (
 from consentline.graph import posts, upper, violations
 from consentline.graph.session import Tx
 from consentline.usecases import evaluation
-from consentline.usecases.causes import reconcile
+from consentline.usecases.causes import Concerned, reconcile
 from consentline.usecases.service import Service
 
 _POSTS_AT_ONCE = 1000
@@ -76,27 +76,20 @@ async def _readers(tx: Tx, runs: Readers, posts: Sequence[str]) -> dict[str, fro
     return readers
 
 
-async def end(
-    tx: Tx,
-    service: Service,
-    lineage: Lineage,
-    before: Before,
-    now: Instant,
-    people: Collection[str] = (),
-    scoped: Sequence[ScopedPosts] | None = None,
-) -> None:
+async def end(tx: Tx, service: Service, lineage: Lineage, before: Before, now: Instant, concerned: Concerned) -> None:
     """Judge the posts by the facts as they are now written, and bring counts and flags in line; the guard is held.
 
-    `people` are those whose objections the facts concern, too: their causes are brought in line in the same step, so
-    that a flag that loses one cause and gains another stays the same. Their posts are `scoped`, where known already.
+    What else the facts concern is brought in line in the same step, so that a flag that loses one cause and gains
+    another stays the same.
     """
     changed = dict[str, int]()
     if before:
         after = await _judge(tx, lineage, Readers(lineage, before.since), before.readers)
         changed = differences(before.violations, after)
-        concerned = frozenset[str]().union(*before.readers.values())
-        await violations.change(tx, {run: changed.get(run, 0) for run in concerned})
-    await reconcile(tx, service, lineage, now, people=people, runs=changed, scoped=scoped)
+        readers = frozenset[str]().union(*before.readers.values())
+        await violations.change(tx, {run: changed.get(run, 0) for run in readers})
+    concerned.runs.update(changed)
+    await reconcile(tx, service, lineage, now, concerned)
 
 
 async def _judge(tx: Tx, lineage: Lineage, runs: Readers, readers: dict[str, frozenset[str]]) -> set[Violation]:
@@ -170,7 +163,8 @@ async def _judge_run_under_guard(service: Service, run: str) -> None:
 
 async def _settle(tx: Tx, service: Service, lineage: Lineage, run: str, count: int) -> None:
     await violations.set_count(tx, run, count)
-    await reconcile(tx, service, lineage, await upper.recording_time(tx), runs=[run], counted=[run])
+    now, tainted = await upper.recording_time(tx), models_tainted(lineage, run)
+    await reconcile(tx, service, lineage, now, Concerned(runs={run}), judged=tainted)
 
 
 async def _count(service: Service, lineage: Lineage, run: str) -> int:

@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from consentline.domain.causes import CauseFinder, ScopedPosts, claim_of, live_claims
+from consentline.domain.causes import CauseFinder, Reach, ScopedPosts, claim_of, live_claims
 from consentline.domain.datasets import Membership
 from consentline.domain.flags import CauseKind
 from consentline.domain.lineage import Lineage
@@ -164,7 +164,7 @@ CASES = (
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_an_objection_causes_what_its_scope_was_used_by(case: Case) -> None:
-    finder = CauseFinder(case.lineage, {each.key: each for each in case.authors})
+    finder = CauseFinder(case.lineage.policies, {each.key: each for each in case.authors}, Reach(case.lineage))
 
     for _ in range(2):
         found = [finder.causes(claim, case.scoped) for claim in live_claims([case.objection])]
@@ -172,7 +172,8 @@ def test_an_objection_causes_what_its_scope_was_used_by(case: Case) -> None:
 
 
 def test_one_walk_serves_all_objections_that_ask_the_same() -> None:
-    finder = CauseFinder(upper(*STORY), {})
+    lineage = upper(*STORY)
+    finder = CauseFinder(lineage.policies, {}, Reach(lineage))
 
     together = [finder.models(claim_of(filed(key)), scoped()) for key in ("o1", "o2")]
     apart = finder.models(claim_of(filed("o3", purposes=["ADS"])), scoped())

@@ -105,5 +105,5 @@ def test_what_was_consumed_upstream_is_found_through_bases_derivations_and_gener
         derivation("m:4", "m:3"),
     )
 
-    assert consumed_upstream(lineage, "m:4") == refs("d:1", "d:2", "s:2")
-    assert consumed_upstream(lineage, "m:2") == refs("d:2")
+    assert list(consumed_upstream(lineage, "m:4")) == refs("d:1", "d:2", "s:2")
+    assert list(consumed_upstream(lineage, "m:2")) == refs("d:2")

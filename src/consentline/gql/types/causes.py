@@ -63,6 +63,7 @@ async def list_causes(
     await context.read_posts(node.key for node in nodes if node.kind is NodeKind.POST)
     await context.read_users(node.key for node in nodes if node.kind is NodeKind.USER)
     await context.read_objections(node.key for node in nodes if node.kind is NodeKind.OBJECTION)
+    await context.read_erasures(node.key for node in nodes if node.kind is NodeKind.ERASURE)
     return connect(context.cursors, listing, page, lambda cause: FlagCause(value=cause))
 
 
