@@ -3,12 +3,17 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from typing import LiteralString
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from neo4j import GraphDatabase
 
+from consentline.connection import connected
+from consentline.domain.errors import DatabaseUnavailableError
 from consentline.embedded import Server
+from consentline.graph.session import Tx
 from consentline.settings import Settings
 from tests.conftest import Api, serving
 from tests.e2e.proxy import Proxy, proxied
@@ -106,3 +111,56 @@ def test_a_graph_of_a_newer_version_is_not_ready(api: Api) -> None:
 
     assert (ready.status_code, ready.json()["code"]) == (503, "MIGRATION_MISSING")
     assert api.client.get("/readyz").status_code == 200
+
+
+SLOW: LiteralString = "UNWIND range(1, 10000000000) AS x WITH x WHERE x % 7 = 8 RETURN count(x) AS none"
+HOLD: LiteralString = "MATCH (r:Revision {name: 'lineage'}) SET r.guard = 'held by a test' RETURN r.name"
+OTHERS: LiteralString = """
+SHOW TRANSACTIONS YIELD currentQuery, elapsedTime
+WHERE NOT trim(currentQuery) STARTS WITH 'SHOW' AND NOT currentQuery = $held AND currentQuery <> ''
+RETURN collect(currentQuery) AS queries
+"""
+
+
+def at_work(api: Api) -> list[str]:
+    """What the database is executing now, but for this question and for what a test holds."""
+
+    async def work(tx: Tx) -> list[str]:
+        return (await tx.get(OTHERS, held=HOLD))["queries"]
+
+    return api.run(api.service.graph.read(work))
+
+
+def test_a_query_that_runs_out_of_time_ends_in_the_database_too(
+    api: Api, impatient: Settings, neo4j_server: Server
+) -> None:
+    async def ask() -> None:
+        async with connected(impatient, neo4j_server) as service:
+            with pytest.raises(DatabaseUnavailableError) as refused:
+                await service.graph.read(lambda tx: tx.rows(SLOW))
+            assert refused.value.code == "DATABASE_UNAVAILABLE"
+
+    api.run(ask())
+
+    assert eventually(lambda: SLOW not in at_work(api), 5)
+
+
+def test_a_mutation_that_waits_too_long_ends_in_the_database_too_and_changes_nothing(
+    api: Api, impatient: Settings, neo4j_server: Server
+) -> None:
+    with (
+        serving(impatient, neo4j_server) as url,
+        httpx.Client(base_url=url, timeout=60) as client,
+        GraphDatabase.driver(neo4j_server.uri, auth=(neo4j_server.user, neo4j_server.password)) as driver,
+        driver.session() as session,
+    ):
+        waiting = Api(url, client, api.service, api.run)
+        with session.begin_transaction() as holder:
+            holder.run(HOLD).consume()
+            response = waiting.post("/graphql", json={"query": REGISTER})
+            assert response.status_code == 503
+            assert response.json()["errors"][0]["extensions"]["code"] == "DATABASE_UNAVAILABLE"
+            assert eventually(lambda: at_work(api) == [], 5), at_work(api)
+            holder.rollback()
+
+        assert waiting.data(REGISTER)["registerDatasetVersion"]["datasetVersion"]["number"] == 1
