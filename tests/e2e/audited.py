@@ -203,6 +203,7 @@ ACCEPTED: dict[str, Callable[[Api], dict[str, Any]]] = {
     "requestErasure": _with(load_small_story, key="e", user="u1", receivedAt="2026-11-02T10:00:00Z"),
     "confirmErasure": _with(_leaving, key="e"),
     "rejectErasure": _with(_leaving, key="e", grounds="not identified"),
+    "recordRecipient": _with(load_small_story, dataset="d", key="lab", name="a laboratory"),
     "registerWebhook": _with(load_small_story, key="hook", url=ENDPOINT),
     "disableWebhook": _with(_hooked, key="hook"),
     "replayDelivery": _delivery,
@@ -222,6 +223,7 @@ SUBJECTS: dict[str, set[str]] = {
         name: {digest("User", "u1"), digest("Erasure", "e")}
         for name in ("requestErasure", "confirmErasure", "rejectErasure")
     },
+    "recordRecipient": {digest("Recipient", "lab"), digest("Dataset", "d")},
     **{name: {digest("Webhook", "hook")} for name in ("registerWebhook", "disableWebhook")},
     "replayDelivery": set(),
     "deriveModelVersion": {digest("ModelVersion", "m:small")},

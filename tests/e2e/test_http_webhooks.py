@@ -177,3 +177,27 @@ def test_what_is_not_there(api: Api) -> None:
         assert api.data(query, {"id": encode_id(NodeId(kind, "nothing"))}) == {"node": None}
         forbidden = api.graphql(query, {"id": encode_id(NodeId(kind, "nothing"))}, "ml")
         assert error_codes(forbidden) == {"FORBIDDEN"}
+
+
+RECIPIENT = """mutation ($input: RecordRecipientInput!) {
+  recordRecipient(input: $input) { recipient { key dataset name webhook recordedAt }
+    userErrors { code message path } } }"""
+
+
+def test_recipients_of_a_dataset_are_recorded_by_who_may(api: Api, receiver: Receiver) -> None:
+    load_small_story(api)
+    change(api, REGISTER, key="hook", url=receiver.url)
+    given = {"dataset": "d", "key": "lab", "name": "a laboratory", "webhook": "hook"}
+
+    recorded = change(api, RECIPIENT, "compliance", **given)["recipient"]
+
+    assert recorded.pop("recordedAt").endswith("Z")
+    assert recorded == given
+    listed = '{ dataset(key: "d") { recipients { key dataset name webhook } } }'
+    assert api.data(listed, role="auditor")["dataset"]["recipients"] == [given]
+    assert api.data(listed, role="ml")["dataset"]["recipients"] == [given | {"webhook": None}]
+    for role in ("ml", "auditor"):
+        assert error_codes(api.graphql(RECIPIENT, {"input": given}, role)) == {"FORBIDDEN"}
+    assert refusal(api, RECIPIENT, **(given | {"dataset": "x"})) == ("DATASET_NOT_FOUND", ["dataset"])
+    assert refusal(api, RECIPIENT, **(given | {"webhook": "x"})) == ("WEBHOOK_NOT_FOUND", ["webhook"])
+    assert told(api, RECIPIENT, **(given | {"key": ""})) == ("KEY_EMPTY", "key is empty", ["key"])

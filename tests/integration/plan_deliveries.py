@@ -5,8 +5,9 @@ from consentline.domain.events import EventKind, NewEvent
 from consentline.domain.paging import PageRequest
 from consentline.domain.webhooks import DeliveryStatus
 from consentline.graph import outbox
-from consentline.usecases import dispatch, retention, webhooks
+from consentline.usecases import dispatch, recipients, retention, webhooks
 from consentline.usecases.dispatch import Attempt
+from consentline.usecases.recipients import RecordRecipient
 from consentline.usecases.webhooks import RegisterWebhook
 from tests.integration.plan_operations import Caller
 
@@ -20,6 +21,8 @@ async def deliver(caller: Caller) -> None:
     hook, lost = f"{size}-hook", f"{size}-lost"
     command = RegisterWebhook(hook, "https://hooks.example/", Role.COMPLIANCE)
     await call("register_webhook", webhooks.register, command)
+    await call("record_recipient", recipients.record, RecordRecipient("side", f"{size}-lab", "a laboratory", hook))
+    await call("recipients_of_dataset", recipients.of_dataset, "side")
     await call("find_webhook", webhooks.find, hook)
     await call("list_webhooks", webhooks.list_webhooks, PageRequest(first=1))
     await tell(caller, 40)

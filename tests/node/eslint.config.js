@@ -9,7 +9,7 @@ const VALUES = [
   "LineageGraph", "DatasetVersionDiff", "BuildProgress", "ReasonCount", "TrainingRefusal", "RecordedRefusal",
   "NoticeCoverage", "NoticeDay", "ObjectionEvent", "ObjectionFigures", "ObjectionStatusCount", "DayCount",
   "DecisionTimes", "GroundCount", "TrainingFigures", "Sharding", "CellRange", "Checkpoint", "FlagCause",
-  "AuditEntry", "AuditCount", "ErasureReport", "ErasedCounts",
+  "AuditEntry", "AuditCount", "Recipient", "ErasureReport", "ErasedCounts",
 ];
 
 export default [

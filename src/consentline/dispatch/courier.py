@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from consentline.dispatch.endpoints import Endpoint, Reply
 from consentline.dispatch.messages import body_of, headers_of
 from consentline.domain.errors import DatabaseUnavailableError
+from consentline.domain.sealing import Seal
 from consentline.domain.webhooks import DeliveryStatus, Schedule, signing_secret
 from consentline.usecases import dispatch
 from consentline.usecases.dispatch import Attempt, Due, Lease, LeaseLostError
@@ -51,6 +52,7 @@ class Courier:
         self._terms = terms
         self._tally = tally
         self._secret = signing_secret(service.pseudonyms, lease.webhook.uid)
+        self._seal = Seal(service.pseudonyms)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._ended: list[Attempt] = []
         self._gone = False
@@ -128,7 +130,7 @@ class Courier:
             self._end(due)
             return
         try:
-            body = body_of(due.event)
+            body = body_of(due.event, self._seal)
             reply = await endpoint.post(headers_of(due.event, body, self._secret), body)
         except Exception as fault:
             _LOG.error("internal error in a delivery", exc_info=fault, extra={"event": due.event.id})

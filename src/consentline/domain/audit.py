@@ -13,6 +13,7 @@ from consentline.domain.flags import RetrainingFlag
 from consentline.domain.instants import Instant
 from consentline.domain.objections import Objection
 from consentline.domain.pseudonyms import Pseudonyms, is_digest
+from consentline.domain.recipients import Recipient
 from consentline.domain.training import ModelVersion, TrainingRun
 from consentline.domain.webhooks import Delivery, Webhook
 
@@ -48,6 +49,7 @@ class SubjectKind(StrEnum):
     POLICY = "Policy"
     WEBHOOK = "Webhook"
     DELIVERY = "Delivery"
+    RECIPIENT = "Recipient"
 
 
 class Subject(NamedTuple):
@@ -55,6 +57,13 @@ class Subject(NamedTuple):
 
     kind: SubjectKind
     key: str
+
+
+_BY_KEY = {
+    TrainingRun: SubjectKind.TRAINING_RUN,
+    ModelVersion: SubjectKind.MODEL_VERSION,
+    Webhook: SubjectKind.WEBHOOK,
+}
 
 
 def subjects_of(value: object) -> tuple[Subject, ...]:
@@ -66,14 +75,12 @@ def subjects_of(value: object) -> tuple[Subject, ...]:
             return Subject(SubjectKind.USER, value.user), Subject(SubjectKind.ERASURE, value.key)
         case DatasetVersion():
             return Subject(SubjectKind.DATASET, value.dataset), Subject(SubjectKind.DATASET_VERSION, str(value.ref))
-        case TrainingRun():
-            return (Subject(SubjectKind.TRAINING_RUN, value.key),)
-        case ModelVersion():
-            return (Subject(SubjectKind.MODEL_VERSION, value.key),)
-        case Webhook():
-            return (Subject(SubjectKind.WEBHOOK, value.key),)
+        case TrainingRun() | ModelVersion() | Webhook():
+            return (Subject(_BY_KEY[type(value)], value.key),)
         case Delivery():
             return (Subject(SubjectKind.DELIVERY, value.id),)
+        case Recipient():
+            return Subject(SubjectKind.RECIPIENT, value.key), Subject(SubjectKind.DATASET, value.dataset)
         case RetrainingFlag():
             flagged = Subject(SubjectKind.MODEL_VERSION, value.model_version)
             return Subject(SubjectKind.RETRAINING_FLAG, value.uid), flagged

@@ -37,6 +37,9 @@ class EventKind(StrEnum):
     ERASURE_REFUSED = "erasure.refused"
     ERASURE_CONFIRMED = "erasure.confirmed"
     ERASURE_DONE = "erasure.done"
+    DATA_RESTRICTED = "data.restricted"
+    DATA_RELEASED = "data.released"
+    DATA_ERASED = "data.erased"
 
 
 OF_FLAGS = frozenset(kind for kind in EventKind if kind.value.startswith("retraining_flag."))
@@ -44,9 +47,13 @@ OF_OBJECTIONS = frozenset(kind for kind in EventKind if kind.value.startswith("o
 OF_ERASURES = frozenset(kind for kind in EventKind if kind.value.startswith("erasure."))
 
 
+OF_DATA = frozenset(kind for kind in EventKind if kind.value.startswith("data."))
+"""Notices to recipients of datasets: each goes to the webhook of its recipient, and to no other."""
+
+
 def needed_for(kind: EventKind) -> Action:
     """What a role must be allowed, to be told of events of the kind."""
-    return Action.READ_LINEAGE if kind in OF_FLAGS else Action.READ_PEOPLE
+    return Action.READ_LINEAGE if kind in OF_FLAGS | OF_DATA else Action.READ_PEOPLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ class NewEvent:
     """An event to be written: events of one lane are told to a subscriber one after the other.
 
     `lane` is kept as it is, so it names a model version or is a digest; `objection` and `erasure` only say where the
-    event points.
+    event points. `webhook` is the key of the only one that is told, of a notice to a recipient.
     """
 
     kind: EventKind
@@ -64,6 +71,7 @@ class NewEvent:
     flag: str | None = None
     objection: str | None = None
     erasure: str | None = None
+    webhook: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,7 @@ class Event:
     flag: str | None = None
     objection: str | None = None
     erasure: str | None = None
+    webhook: str | None = None
 
 
 def flag_event(kind: EventKind, flag: RetrainingFlag) -> NewEvent:

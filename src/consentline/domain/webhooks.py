@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from consentline.domain.access import Principal, Role
 from consentline.domain.addresses import is_public
 from consentline.domain.errors import InvalidInputError
-from consentline.domain.events import EventKind, needed_for
+from consentline.domain.events import OF_DATA, Event, EventKind, needed_for
 from consentline.domain.instants import Instant
 from consentline.domain.pseudonyms import Pseudonyms
 
@@ -55,9 +55,11 @@ class Webhook:
     position: int
     key_check: str
 
-    def wants(self, kind: EventKind, model: str | None) -> bool:
-        """Whether it is told of an event of the kind, about the model version or about none."""
-        return kind in self.kinds and may_see(self.role, kind) and self.model in (None, model)
+    def wants(self, event: Event) -> bool:
+        """Whether it is told of an event: of those of its kinds, and of notices to recipients whose webhook it is."""
+        if event.kind in OF_DATA:
+            return event.webhook == self.key
+        return event.kind in self.kinds and may_see(self.role, event.kind) and self.model in (None, event.model)
 
 
 def may_see(role: Role, kind: EventKind) -> bool:
@@ -138,7 +140,7 @@ def _bad_url(what: str) -> InvalidInputError:
 
 
 def check_kinds(role: Role, kinds: tuple[EventKind, ...]) -> tuple[EventKind, ...]:
-    """The kinds, each once and in their order; all that the role may see when none is named.
+    """The kinds, each once and in their order; all that the role may see (no notices to recipients) when none is.
 
     Raises:
         InvalidInputError: EVENT_NOT_VISIBLE, naming one that the role may not see.
@@ -148,7 +150,9 @@ def check_kinds(role: Role, kinds: tuple[EventKind, ...]) -> tuple[EventKind, ..
             raise InvalidInputError(
                 f"the role {role} may not be told of {kind.name}", code="EVENT_NOT_VISIBLE", path=("kinds",)
             )
-    return tuple(kind for kind in EventKind if (kind in kinds if kinds else may_see(role, kind)))
+    if kinds:
+        return tuple(kind for kind in EventKind if kind in kinds)
+    return tuple(kind for kind in EventKind if may_see(role, kind) and kind not in OF_DATA)
 
 
 def signing_secret(pseudonyms: Pseudonyms, uid: str) -> str:

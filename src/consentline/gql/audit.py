@@ -42,6 +42,7 @@ _KINDS_OF_KEYS = {
     "requestErasure": SubjectKind.ERASURE,
     "registerWebhook": SubjectKind.WEBHOOK,
     "disableWebhook": SubjectKind.WEBHOOK,
+    "recordRecipient": SubjectKind.RECIPIENT,
 }
 """What `key` names, by the root field that takes it."""
 

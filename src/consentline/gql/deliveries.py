@@ -9,9 +9,15 @@ from consentline.domain.keys import check_key
 from consentline.gql.access import needs
 from consentline.gql.arguments import After, First
 from consentline.gql.context import Info
-from consentline.gql.inputs.webhooks import DisableWebhookInput, RegisterWebhookInput, ReplayDeliveryInput
+from consentline.gql.inputs.webhooks import (
+    DisableWebhookInput,
+    RecordRecipientInput,
+    RegisterWebhookInput,
+    ReplayDeliveryInput,
+)
 from consentline.gql.types.paging import Connection
 from consentline.gql.types.payloads import UserError, user_errors
+from consentline.gql.types.recipients import Recipient
 from consentline.gql.types.webhooks import (
     Delivery,
     DeliveryFilter,
@@ -21,6 +27,7 @@ from consentline.gql.types.webhooks import (
     list_deliveries,
     list_webhooks,
 )
+from consentline.usecases import recipients as recipient_cases
 from consentline.usecases import webhooks as webhook_cases
 
 _READ = needs(Action.READ_DELIVERIES)
@@ -54,6 +61,14 @@ class DeliveryPayload:
     """Of mutations on a delivery."""
 
     delivery: Delivery | None = strawberry.field(description="The delivery; null when refused.")
+    user_errors: list[UserError] = strawberry.field(description="Why it was refused; empty when it was not.")
+
+
+@strawberry.type(description="The recipient, or why nothing was changed.")
+class RecipientPayload:
+    """Of recordRecipient."""
+
+    recipient: Recipient | None = strawberry.field(description="The recipient; null when refused.")
     user_errors: list[UserError] = strawberry.field(description="Why it was refused; empty when it was not.")
 
 
@@ -115,6 +130,20 @@ class DeliveryMutations:
         webhook = outcome.value
         return WebhookPayload(
             webhook=None if webhook is None else Webhook(value=webhook), user_errors=user_errors(outcome.refusal)
+        )
+
+    @strawberry.mutation(
+        description="Record to whom a dataset was handed on: from now on they are told when posts of it are restricted,"
+        " released or erased (UK GDPR Art. 19).",
+        metadata=needs(Action.WRITE_OBJECTIONS),
+    )
+    async def record_recipient(self, info: Info, input_: Annotated[RecordRecipientInput, _INPUT]) -> RecipientPayload:
+        """A recipient who is told."""
+        outcome = await info.context.change(lambda: recipient_cases.record(info.context.service, input_.command()))
+        recipient = outcome.value
+        return RecipientPayload(
+            recipient=None if recipient is None else Recipient(value=recipient),
+            user_errors=user_errors(outcome.refusal),
         )
 
     @strawberry.mutation(

@@ -372,6 +372,9 @@ _expose(
         EventKind.ERASURE_REFUSED: "A request for erasure was refused.",
         EventKind.ERASURE_CONFIRMED: "An erasure was confirmed: the person is being erased.",
         EventKind.ERASURE_DONE: "Everything of the person was erased.",
+        EventKind.DATA_RESTRICTED: "To a recipient of a dataset: these posts may not be used while the claim stands.",
+        EventKind.DATA_RELEASED: "To a recipient of a dataset: the claim restricts these posts no more.",
+        EventKind.DATA_ERASED: "To a recipient of a dataset: these posts were erased.",
     },
 )
 _expose(

@@ -72,7 +72,7 @@ MATCH (d)-[:OF]->(e:Event)
 WITH d, e ORDER BY d.due_at, e.position
 RETURN collect([d.id, d.attempts, [e.id, e.position, e.kind, e.at, e.lane, e.details, e.model, e.flag,
                 head([(e)-[:TELLS_OF]->(o:Objection) | o.key]),
-                head([(e)-[:TELLS_OF]->(o:Erasure) | o.key])]]) AS rows
+                head([(e)-[:TELLS_OF]->(o:Erasure) | o.key]), e.webhook]]) AS rows
 """
 
 

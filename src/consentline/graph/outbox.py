@@ -21,7 +21,7 @@ WITH r.events - size($rows) AS before
 UNWIND $rows AS row
 CREATE (e:Event {
   id: row.id, position: before + row.number, kind: row.kind, at: $now, lane: row.lane, details: row.details,
-  model: row.model, flag: row.flag
+  model: row.model, flag: row.flag, webhook: row.webhook
 })
 WITH e, row
 CALL (e, row) {
@@ -50,6 +50,7 @@ async def append(tx: Tx, events: Sequence[NewEvent], now: Instant) -> None:
             "flag": event.flag,
             "objection": event.objection,
             "erasure": event.erasure,
+            "webhook": event.webhook,
         }
         for number, event in enumerate(events, 1)
     ]
@@ -66,7 +67,7 @@ CALL (head) {
   WITH e ORDER BY e.position LIMIT $most
   RETURN collect([e.id, e.position, e.kind, e.at, e.lane, e.details, e.model, e.flag,
                   head([(e)-[:TELLS_OF]->(o:Objection) | o.key]),
-                  head([(e)-[:TELLS_OF]->(o:Erasure) | o.key])]) AS rows
+                  head([(e)-[:TELLS_OF]->(o:Erasure) | o.key]), e.webhook]) AS rows
 }
 RETURN head, rows
 """
@@ -116,8 +117,8 @@ async def find_position(tx: Tx, event: str) -> int | None:
 
 def event_of(row: Sequence[Any]) -> Event:
     """The event of a row of its columns."""
-    id_, position, kind, at, lane, details, model, flag, objection, erasure = row
-    return Event(id_, position, EventKind[kind], at, lane, json.loads(details), model, flag, objection, erasure)
+    id_, position, kind, at, lane, details, *about = row
+    return Event(id_, position, EventKind[kind], at, lane, json.loads(details), *about)
 
 
 class SettledFlag(NamedTuple):

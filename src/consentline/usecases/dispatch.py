@@ -63,7 +63,7 @@ async def step(
         if room > 0:
             told = await outbox.after(tx, held.position, _EVENTS_AT_ONCE)
             if told.events:
-                wanted = [each for each in told.events if lease.webhook.wants(each.kind, each.model)]
+                wanted = [each for each in told.events if lease.webhook.wants(each)]
                 await deliveries.create(tx, lease.webhook, wanted, held.now)
                 await webhooks.move(tx, lease.webhook.uid, told.events[-1].position)
                 more = told.events[-1].position < told.head

@@ -8,8 +8,10 @@ from consentline.domain.flags import RetrainingFlag
 from consentline.domain.instants import Instant
 from consentline.domain.objections import Objection, ObjectionEventKind
 from consentline.domain.pseudonyms import is_digest
+from consentline.domain.recipients import OF_ERASURES, OF_OBJECTIONS, Ground
 from consentline.graph import outbox
 from consentline.graph.session import Tx
+from consentline.usecases import recipients
 from consentline.usecases.service import Service
 
 
@@ -37,7 +39,10 @@ async def objection_changed(
     """An objection was filed, extended, decided or withdrawn, and now stands so."""
     key = objection.key
     digest = key if is_digest(key) else service.pseudonyms.of("Objection", key)
-    await outbox.append(tx, [objection_event(kind, objection, digest)], now)
+    told = await recipients.notices_of(
+        tx, service, OF_OBJECTIONS.get(kind), Ground.OBJECTION, digest, objection.user, objection.platforms
+    )
+    await outbox.append(tx, [objection_event(kind, objection, digest), *told], now)
 
 
 async def erasure_changed(tx: Tx, service: Service, erasure: Erasure, now: Instant) -> None:
@@ -47,4 +52,7 @@ async def erasure_changed(tx: Tx, service: Service, erasure: Erasure, now: Insta
     """
     key = erasure.key
     digest = key if is_digest(key) else service.pseudonyms.of("Erasure", key)
-    await outbox.append(tx, [erasure_event(erasure, digest)], now)
+    told = await recipients.notices_of(
+        tx, service, OF_ERASURES.get(erasure.status), Ground.ERASURE, digest, erasure.user, ()
+    )
+    await outbox.append(tx, [erasure_event(erasure, digest), *told], now)

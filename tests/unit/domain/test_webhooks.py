@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from consentline.domain.access import Role
 from consentline.domain.errors import InvalidInputError
-from consentline.domain.events import OF_ERASURES, OF_FLAGS, OF_OBJECTIONS, EventKind
+from consentline.domain.events import OF_DATA, OF_ERASURES, OF_FLAGS, OF_OBJECTIONS, Event, EventKind
 from consentline.domain.pseudonyms import Pseudonyms
 from consentline.domain.webhooks import (
     Schedule,
@@ -41,32 +41,37 @@ def webhook(role: Role = Role.COMPLIANCE, kinds: tuple[EventKind, ...] = tuple(E
 # ---- what it is told of ---------------------------------------------------------------------------------------------
 
 
-def test_every_kind_of_event_is_about_a_flag_an_objection_or_an_erasure() -> None:
-    assert {*OF_FLAGS, *OF_OBJECTIONS, *OF_ERASURES} == set(EventKind)
-    assert len(OF_FLAGS) + len(OF_OBJECTIONS) + len(OF_ERASURES) == len(EventKind)
+def event(kind: EventKind, model: str | None = None, to: str | None = None) -> Event:
+    return Event("evt_1", 1, kind, 0, "lane", {}, model=model, webhook=to)
+
+
+def test_every_kind_of_event_is_about_one_kind_of_thing() -> None:
+    kinds = (OF_FLAGS, OF_OBJECTIONS, OF_ERASURES, OF_DATA)
+    assert {kind for each in kinds for kind in each} == set(EventKind)
+    assert sum(map(len, kinds)) == len(EventKind)
 
 
 def test_machine_learning_is_told_of_flags_only_whatever_is_recorded_of_it() -> None:
-    assert {kind for kind in EventKind if webhook(Role.ML).wants(kind, "m:1")} == OF_FLAGS
+    assert {kind for kind in EventKind if webhook(Role.ML).wants(event(kind, "m:1"))} == OF_FLAGS
 
 
 @pytest.mark.parametrize("role", [Role.COMPLIANCE, Role.SERVICE, Role.AUDITOR, Role.ADMIN])
 def test_roles_that_may_read_people_are_told_of_objections(role: Role) -> None:
-    assert webhook(role).wants(EventKind.OBJECTION_FILED, None)
+    assert webhook(role).wants(event(EventKind.OBJECTION_FILED, None))
 
 
 def test_kinds_and_model_version_narrow_what_it_is_told_of() -> None:
     narrow = webhook(kinds=(EventKind.FLAG_RAISED,), model="m:1")
 
-    assert narrow.wants(EventKind.FLAG_RAISED, "m:1")
-    assert not narrow.wants(EventKind.FLAG_RESOLVED, "m:1")
-    assert not narrow.wants(EventKind.FLAG_RAISED, "m:2")
-    assert not webhook(model="m:1").wants(EventKind.OBJECTION_FILED, None)
+    assert narrow.wants(event(EventKind.FLAG_RAISED, "m:1"))
+    assert not narrow.wants(event(EventKind.FLAG_RESOLVED, "m:1"))
+    assert not narrow.wants(event(EventKind.FLAG_RAISED, "m:2"))
+    assert not webhook(model="m:1").wants(event(EventKind.OBJECTION_FILED, None))
 
 
 def test_no_kind_named_means_all_that_the_role_may_see() -> None:
     assert set(check_kinds(Role.ML, ())) == OF_FLAGS
-    assert check_kinds(Role.COMPLIANCE, ()) == tuple(EventKind)
+    assert check_kinds(Role.COMPLIANCE, ()) == tuple(kind for kind in EventKind if kind not in OF_DATA)
     named = (EventKind.FLAG_RESOLVED, EventKind.FLAG_RAISED, EventKind.FLAG_RESOLVED)
     assert check_kinds(Role.ML, named) == (EventKind.FLAG_RAISED, EventKind.FLAG_RESOLVED)
 
@@ -177,3 +182,13 @@ def test_the_check_tells_secrets_apart_and_is_no_part_of_them() -> None:
     assert check != key_check(PSEUDONYMS, "wh_2")
     assert check != key_check(Pseudonyms(b"another secret of thirty-two bytes"), "wh_1")
     assert bytes.fromhex(check) not in base64.b64decode(signing_secret(PSEUDONYMS, "wh_1")[6:])
+
+
+def test_a_notice_to_a_recipient_goes_to_its_webhook_whatever_that_is_told_else_and_to_no_other() -> None:
+    for kind in OF_DATA:
+        narrow = webhook(kinds=(EventKind.FLAG_RAISED,))
+        assert narrow.wants(event(kind, to=narrow.key))
+        assert not webhook(kinds=tuple(EventKind)).wants(event(kind, to="another"))
+        assert not webhook(kinds=tuple(EventKind)).wants(event(kind))
+    assert not set(check_kinds(Role.ADMIN, ())) & OF_DATA
+    assert check_kinds(Role.ML, (EventKind.DATA_ERASED,)) == (EventKind.DATA_ERASED,)

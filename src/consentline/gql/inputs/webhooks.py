@@ -7,7 +7,8 @@ from consentline.domain.errors import InvalidInputError
 from consentline.domain.events import EventKind
 from consentline.domain.keys import check_key
 from consentline.gql.ids import NodeKind, decode_id
-from consentline.gql.inputs.checks import checked_key
+from consentline.gql.inputs.checks import checked_key, checked_text
+from consentline.usecases.recipients import RecordRecipient
 from consentline.usecases.webhooks import RegisterWebhook
 
 
@@ -43,6 +44,29 @@ class DisableWebhookInput:
     """A webhook by its key."""
 
     key: str = strawberry.field(description="The webhook's key.")
+
+
+@strawberry.input(description="Somebody to whom a dataset was handed on.")
+class RecordRecipientInput:
+    """To whom, and how they are told."""
+
+    dataset: str = strawberry.field(description="The key of the dataset.")
+    key: str = strawberry.field(description="The caller's own key; recorded again, the name and webhook are the new.")
+    name: str = strawberry.field(description="What people call it.")
+    webhook: str | None = strawberry.field(
+        default=None,
+        description="The key of the webhook that its notices go to, whatever its kinds. Left out: it is told by other"
+        " means.",
+    )
+
+    def command(self) -> RecordRecipient:
+        """The input, checked."""
+        return RecordRecipient(
+            dataset=check_key(self.dataset, "dataset"),
+            key=check_key(self.key, "key"),
+            name=checked_text(self.name, "name") or "",
+            webhook=checked_key(self.webhook, "webhook"),
+        )
 
 
 @strawberry.input(description="A delivery that is to be made again.")

@@ -22,11 +22,13 @@ from consentline.gql.types.causes import FlagCause, list_causes
 from consentline.gql.types.eligibility import ReasonCount, reason_counts
 from consentline.gql.types.node import Node
 from consentline.gql.types.paging import Connection, connect
+from consentline.gql.types.recipients import Recipient
 from consentline.gql.types.sharding import Sharding
 from consentline.usecases import builds as build_cases
 from consentline.usecases import counts as count_cases
 from consentline.usecases import datasets as dataset_cases
 from consentline.usecases import flags as flag_cases
+from consentline.usecases import recipients as recipient_cases
 from consentline.usecases import sharding as sharding_cases
 
 
@@ -58,6 +60,11 @@ class Dataset(Node):
             page,
             lambda number: dataset_version(self.lineage, VersionRef(self.key, number)),
         )
+
+    @strawberry.field(description="To whom it was handed on, by key: they are told of restriction and erasure.")
+    async def recipients(self, info: Info) -> list[Recipient]:
+        """All of them: they are few."""
+        return [Recipient(value=each) for each in await recipient_cases.of_dataset(info.context.service, self.key)]
 
 
 @strawberry.type(description="How far the build of a dataset version is.")
