@@ -150,3 +150,22 @@ def test_a_service_that_is_told_to_stop_does_not_wait_for_who_follows(
         assert time.monotonic() < begun + 8
 
     assert code == 1012
+
+
+def test_the_clients_of_the_protocols_authors_follow(api: Api, tell: Tell, node_tools: Path) -> None:
+    environment = os.environ | {"GRAPHQL_URL": f"{api.url}/graphql", "TOKEN": token(), "QUERY": FLAGS, "COUNT": "3"}
+    with subprocess.Popen(
+        ["node", "follow.mjs"],
+        cwd=node_tools,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as client:
+        assert client.stdout is not None
+        assert client.stdout.readline() == "begun\n"
+        expected = tell(3)
+        out, err = client.communicate(timeout=60)
+
+    assert client.returncode == 0, err
+    assert out.splitlines() == expected * 2
