@@ -1,6 +1,7 @@
 """`consentline worker` as an operator runs it: processes of their own, stopped, killed and cut off."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -144,6 +145,49 @@ def test_a_worker_that_is_killed_between_sending_and_recording_loses_nothing(
     assert all(each.verified(hook) for each in receiver.messages)
     bodies = [each.body for each in receiver.messages if each.id == killed[0]]
     assert bodies[0] == bodies[1]
+
+
+def test_workers_that_are_killed_and_a_receiver_that_misbehaves_lose_nothing_and_keep_the_order(
+    environment: Environment,
+    receiver: Receiver,
+    hook: str,
+    tell: Callable[..., None],
+    tmp_path: Path,
+    run: Run[Any],
+    service: Service,
+) -> None:
+    draw = random.Random(1107)  # noqa: S311 - faults, no secret
+    accepted: list[Message] = []
+    faults = (Answer(500), Answer(302, headers={"location": "/x"}), Answer(after=1.5), Answer(hang_up=True))
+
+    def misbehave(_number: int, message: Message) -> Answer:
+        answer = draw.choice(faults) if draw.random() < 0.2 else Answer(body=b"x" * 100, cut_short=draw.random() < 0.2)
+        if answer.status == 200 and not answer.hang_up and not answer.after:
+            accepted.append(message)
+        return answer
+
+    receiver.behave = misbehave
+    attempts = environment | {"CONSENTLINE_WEBHOOK_ATTEMPTS": "100", "CONSENTLINE_WEBHOOK_BACKOFF_SECONDS": "0.01"}
+    models = [f"m:{number % 4}" for number in range(80)]
+    for number in range(3):
+        with working(attempts, tmp_path / "killed.log") as killed:
+            tell(*models[number * 20 : number * 20 + 20])
+            seen, more = receiver.seen, draw.randrange(5, 15)
+            until(lambda seen=seen, more=more: receiver.seen >= seen + more)
+            killed.kill()
+    tell(*models[60:])
+    with working(attempts, tmp_path / "first.log"), working(attempts, tmp_path / "second.log"):
+        until(lambda: delivered(run, service) == 80, 90)
+
+    assert all(each.verified(hook) for each in accepted)
+    assert {each.sequence for each in accepted} == set(range(1, 81))
+    bodies: dict[str, set[bytes]] = {}
+    for each in receiver.messages:
+        bodies.setdefault(each.id, set()).add(each.body)
+    assert all(len(each) == 1 for each in bodies.values())
+    for model in set(models):
+        first = dict.fromkeys(each.sequence for each in accepted if each.payload["data"]["modelVersion"] == model)
+        assert list(first) == sorted(first)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])

@@ -23,6 +23,8 @@ async def deliver(caller: Caller) -> None:
     await call("register_webhook", webhooks.register, command)
     await call("record_recipient", recipients.record, RecordRecipient("side", f"{size}-lab", "a laboratory", hook))
     await call("recipients_of_dataset", recipients.of_dataset, "side")
+    # What follows in the larger graph must not do more than in the smaller one because of who was recorded here.
+    await caller.service.graph.write(lambda tx: tx.rows("MATCH (r:Recipient) DETACH DELETE r"))
     await call("find_webhook", webhooks.find, hook)
     await call("list_webhooks", webhooks.list_webhooks, PageRequest(first=1))
     await tell(caller, 40)
