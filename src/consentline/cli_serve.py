@@ -58,6 +58,7 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
             server_header=False,
             lifespan="on",
             timeout_graceful_shutdown=_GRACE_SECONDS,
+            ws_max_size=settings.max_body_bytes,
         )
         if workers == 1:
             _Announced(config).run(sockets=[listener])

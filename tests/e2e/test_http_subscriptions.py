@@ -189,7 +189,7 @@ def test_without_a_token_nothing_is_told(story: Api) -> None:
 
 
 def test_a_token_that_expires_ends_what_is_followed(story: Api) -> None:
-    short = token("ml", timedelta(seconds=2))
+    short = token("ml", timedelta(seconds=8))
     with connected(story.url, bearer=short) as client, streaming(story.url, FLAGS, bearer=short) as stream:
         client.init()
         client.subscribe("1", FLAGS)

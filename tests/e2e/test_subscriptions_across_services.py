@@ -25,7 +25,9 @@ Tell = Callable[[int], list[str]]
 
 
 @contextmanager
-def served(neo4j_server: Server, home: Path, *arguments: str) -> Generator[tuple[subprocess.Popen[str], str]]:
+def served(
+    neo4j_server: Server, home: Path, *arguments: str, **more: str
+) -> Generator[tuple[subprocess.Popen[str], str]]:
     """`consentline serve` on a free port, and its address."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith("CONSENTLINE_")}
     environment = mine | {
@@ -35,6 +37,7 @@ def served(neo4j_server: Server, home: Path, *arguments: str) -> Generator[tuple
         "CONSENTLINE_NEO4J_PASSWORD": neo4j_server.password,
         "CONSENTLINE_TOKEN_SECRET": SECRET,
         "CONSENTLINE_PSEUDONYM_SECRET": SECRET,
+        **more,
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "consentline", "serve", "--port", "0", *arguments],
@@ -169,3 +172,13 @@ def test_the_clients_of_the_protocols_authors_follow(api: Api, tell: Tell, node_
 
     assert client.returncode == 0, err
     assert out.splitlines() == expected * 2
+
+
+def test_a_message_beyond_what_is_read_closes_the_connection(neo4j_server: Server, tmp_path: Path) -> None:
+    settings = {"CONSENTLINE_MAX_BODY_BYTES": "100000"}
+    with served(neo4j_server, tmp_path, **settings) as (_, url), connected(url, bearer=token()) as client:
+        client.init()
+        client.connection.send("x" * 200_000)
+        code, _ = client.closed()
+
+    assert code == 1009

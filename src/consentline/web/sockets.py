@@ -10,6 +10,7 @@ acknowledgement's payload names the last event. Only subscriptions are run. The 
 
 import asyncio
 import logging
+import secrets
 import time
 from typing import Any, cast
 
@@ -90,7 +91,7 @@ class _Connection:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._ending: asyncio.Future[_ClosedError] = asyncio.get_running_loop().create_future()
         self._begun = time.monotonic()
-        self._request_id: str = socket.scope.get("state", {}).get("request_id", "")
+        self._request_id = secrets.token_hex(8)
 
     async def serve(self) -> None:
         """Answer messages until the connection ends, from whichever side."""
