@@ -19,7 +19,7 @@ from consentline.domain.keys import check_key
 from consentline.domain.paging import PageRequest
 from consentline.domain.traces import Trace, Traces
 from consentline.settings import Settings
-from consentline.usecases import erasing, erasures
+from consentline.usecases import erasing, erasures, recipients
 from consentline.usecases.audit import enter, entering, lasting, operator
 from consentline.usecases.erasure_reports import residue
 from consentline.usecases.service import Service
@@ -83,11 +83,13 @@ def run_confirm(settings: Settings, key: str) -> str:
             async with entering(service, operator(), "confirmErasure", about):
                 erasure = await erasures.confirm_erasure(service, key, by=OPERATOR)
             left = await residue(service, erasure)
+            told = [each for ref in left.datasets for each in await recipients.of_dataset(service, ref)]
         report: dict[str, Any] = {
             **_listed(erasure),
             "erased": asdict(erasure.erased),
             "modelVersions": list(left.model_versions),
             "datasetVersions": [str(ref) for ref in left.held_in],
+            "recipients": [{"dataset": each.dataset, "key": each.key, "name": each.name} for each in told],
             "limits": [limit.value for limit in left.limits],
         }
         return json.dumps(report, indent=2)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from consentline.usecases import recipients
 from tests.conftest import Api
 from tests.e2e.operations import (
     CONTROL,
@@ -136,7 +137,7 @@ mutation ($input: ConfirmErasureInput!) {
       report {
         erased { posts postChanges depictions facts consentStates noticesServed objections }
         depictingPostCount limits
-        modelVersions { key } datasetVersions { number dataset { key } } datasets { key }
+        modelVersions { key } datasetVersions { number dataset { key } } datasets { key recipients { name webhook } }
       }
     }
     affectedPostCount
@@ -164,6 +165,8 @@ LIST = """query ($status: ErasureStatus, $after: String) {
 def test_a_confirmed_erasure_reports_what_is_gone_and_what_is_left_to_do(story: Api, role: str) -> None:
     deleted = record("post_deleted", post="p1", valid_from="2026-02-02T00:00:00Z")
     assert story.ingest(deleted)["accepted"] == 1
+    handed_on = recipients.RecordRecipient("d", "lab", "A laboratory")
+    story.run(recipients.record(story.service, handed_on))
     ask(story)
 
     payload = change(story, CONFIRM, role, key="e1")
@@ -186,7 +189,7 @@ def test_a_confirmed_erasure_reports_what_is_gone_and_what_is_left_to_do(story: 
         "limits": ["MODEL_WEIGHTS", "COPIES", "BACKUPS", "DATABASE_FILES"],
         "modelVersions": [{"key": "m:1"}, {"key": "m:tuned"}],
         "datasetVersions": [{"number": 1, "dataset": {"key": "d"}}],
-        "datasets": [{"key": "d"}],
+        "datasets": [{"key": "d", "recipients": [{"name": "A laboratory", "webhook": None}]}],
     }
     assert change(story, CONFIRM, role, key="e1") == payload
     assert story.data(ERASURE, {"key": "e1"}) == {"erasure": {"key": "e1", "status": "DONE", "user": None}}

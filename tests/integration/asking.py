@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
+from types import MappingProxyType
 from typing import Any
 
 from consentline.domain.eligibility import evaluate
@@ -21,11 +22,13 @@ from tests.oracle import (
     NoticeCoverage,
     ObjectionAnswer,
     OpenFlag,
+    Oracle,
     PostUsage,
     Use,
     VersionId,
     micros,
 )
+from tests.scenarios import PEOPLE, POSTS
 
 
 def _node(node: Node) -> tuple[Any, ...]:
@@ -75,8 +78,9 @@ class Evaluator:
     @classmethod
     async def read(cls, service: Service, keys: Sequence[str]) -> "Evaluator":
         """Read everything that is recorded of the posts."""
-        facts = await service.graph.read(lambda tx: graph_posts.facts(tx, keys))
-        return cls(await service.lineage(), facts)
+        asked = {stored: key for key in keys for stored in service.pseudonyms.either("Post", key)}
+        facts = await service.graph.read(lambda tx: graph_posts.facts(tx, list(asked)))
+        return cls(await service.lineage(), {asked[stored]: each for stored, each in facts.items()})
 
     def reasons(self, post: str, purpose: str, at: int, known_at: int) -> list[str]:
         """Why the post may not be used, by the product's rules on its own reading of the facts."""
@@ -95,13 +99,19 @@ async def all_flags(service: Service) -> dict[str, list[RetrainingFlag]]:
     return found
 
 
-def source_name(source: Source) -> str:
+def source_name(source: Source, names: Mapping[str, str] = MappingProxyType({})) -> str:
     """A source as the oracle names it."""
-    return f"{source.key}:{source.version}" if source.kind is SourceKind.POLICY else source.key
+    return f"{source.key}:{source.version}" if source.kind is SourceKind.POLICY else names.get(source.key, source.key)
 
 
-async def open_flags(service: Service) -> dict[str, OpenFlag]:
-    """Those that are not resolved by model version, in the oracle's form."""
+def names_of(service: Service, oracle: Oracle) -> dict[str, str]:
+    """The keys of everything that may be erased, by the digests that stand for them then."""
+    keys = {"User": PEOPLE, "Post": POSTS, "Objection": oracle.objections, "Erasure": oracle.erasures}
+    return {service.pseudonyms.of(label, key): key for label, each in keys.items() for key in each}
+
+
+async def open_flags(service: Service, names: Mapping[str, str]) -> dict[str, OpenFlag]:
+    """Those that are not resolved by model version, in the oracle's form; `names` as `names_of` gives them."""
     found: dict[str, OpenFlag] = {}
     for model_version, raised in (await all_flags(service)).items():
         flag, number = raised[-1], len(raised) - 1
@@ -113,7 +123,7 @@ async def open_flags(service: Service) -> dict[str, OpenFlag]:
 
         standing = await service.graph.read(of_flag)
         found[model_version] = OpenFlag(
-            causes={(source_name(cause.source), str(cause.kind)): cause.posts for cause, _ in standing},
+            causes={(source_name(cause.source, names), str(cause.kind)): cause.posts for cause, _ in standing},
             affected_posts=await flags.affected_post_count(service, flag, None),
             due_at=flag.due_at,
             raised_at=0,

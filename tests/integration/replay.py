@@ -231,6 +231,15 @@ async def _request_erasure(service: Service, given: Mapping[str, Any]) -> Applie
     return Applied(ACCEPTED, affected=await erasures.affected_post_count(service, erasure))
 
 
+async def _confirm_erasure(service: Service, given: Mapping[str, Any]) -> None:
+    await erasures.confirm_erasure(service, given["key"])
+
+
+async def _reject_erasure(service: Service, given: Mapping[str, Any]) -> None:
+    decided_at = _at(given, "decidedAt")
+    await erasures.reject_erasure(service, given["key"], grounds=given.get("grounds") or "", decided_at=decided_at)
+
+
 OPERATIONS = {
     "registerDatasetVersion": _register,
     "withdrawDatasetVersion": _withdraw_version,
@@ -251,4 +260,6 @@ OPERATIONS = {
     "scheduleRetraining": _schedule,
     "resolveFlag": _resolve,
     "requestErasure": _request_erasure,
+    "confirmErasure": _confirm_erasure,
+    "rejectErasure": _reject_erasure,
 }

@@ -5,6 +5,7 @@ from typing import Any, LiteralString
 
 from consentline.graph.session import Tx
 from consentline.usecases.service import Service
+from tests.integration import asking
 from tests.oracle import AsKnown, Oracle
 
 HELD: LiteralString = """
@@ -32,6 +33,8 @@ async def check(service: Service, oracle: Oracle, now: int) -> None:
 
     held, tallies, unjudged, runs, flags = await service.graph.read(read)
     check_tallies(held, tallies)
+    names = asking.names_of(service, oracle)
+    held = [dict(row) | {"post": names.get(row["post"], row["post"])} for row in held]
     check_posts(held, {row["dataset"]: set(row["purposes"]) for row in unjudged}, oracle, now)
     # A run that failed has no product that its violations could taint: they are not kept.
     ended_well = {key for key, run in oracle.runs.items() if run.status != "FAILED"}

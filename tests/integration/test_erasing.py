@@ -68,6 +68,7 @@ def test_after_an_erasure_no_property_of_anything_holds_a_key_of_the_person(serv
             ("DEPICTS", "Post"),
             ("FILED_BY", "Objection"),
             ("REQUESTED_BY", "Erasure"),
+            ("SAID", "ConsentState"),
         }
         for key in POSTS:
             (node,) = [each for each in found.labelled("Post") if each["key"] == PSEUDONYMS.of("Post", key)]
@@ -124,7 +125,8 @@ def test_the_erased_posts_may_not_be_used_whatever_else_was_true_of_them(service
         state = await consent.find_consent(service, ANA, AI, None, None)
         assert (str(state.status), state.lawful_basis) == ("OBJECTION_REFUSED", None)
         history = await consent.list_consent_history(service, ANA, AI, PageRequest(100))
-        assert history.items == ()
+        assert [str(each.status) for each in history.items] == ["OBJECTION_PENDING", "OBJECTION_REFUSED"]
+        assert {each.lawful_basis for each in history.items} == {None}
         of_ben = await posts.eligibility(service, "of-ben", AI, None, None)
         assert of_ben is not None
         assert of_ben.reasons == (Reason.OBJECTION_PENDING, Reason.THIRD_PARTY_OBJECTED)
@@ -179,15 +181,15 @@ def test_killed_at_every_transaction_it_goes_on_to_the_same_end(
         finally:
             await graph.close()
 
-        # One to confirm, three for six posts, one for the post that depicts her, four facts, three states, a notice, an
+        # One to confirm, three for six posts, one for the post that depicts her, four facts, a consent, a notice, an
         # objection, and the end.
-        assert kills == (15 if after else 14)
+        assert kills == (13 if after else 12)
         assert await places_of(service, *HER_KEYS, ERASURE) == []
         found = await erasures.find_erasure(service, ERASURE)
         assert found is not None
         assert found.status is ErasureStatus.DONE
         assert found.erased == Erased(
-            posts=6, changes=2, depictions=2, facts=4, states=3, notices=1, objections=1, depicting=1
+            posts=6, changes=2, depictions=2, facts=4, states=1, notices=1, objections=1, depicting=1
         )
         assert await _unchanged(service, before)
 

@@ -15,7 +15,7 @@ import pytest
 
 from consentline.embedded import Server
 from consentline.graph.session import Tx
-from consentline.usecases import doctor, erasures
+from consentline.usecases import doctor, erasures, recipients
 from consentline.usecases.service import Service
 from tests.conftest import PSEUDONYMS, SECRET
 from tests.integration.arrange import ask_erasure, erase, record, user
@@ -56,6 +56,7 @@ def call(arguments: list[str], environment: dict[str, str], folder: Path) -> Don
 
 def test_an_erasure_is_carried_out_and_listed(service: Service, run: Run, command: Command) -> None:
     run(arrange(service))
+    run(recipients.record(service, recipients.RecordRecipient("d", "lab", "A laboratory")))
     run(ask_erasure(service, ERASURE, ANA))
     run(ask_erasure(service, "later", "ben", run(service.now())))
 
@@ -64,7 +65,8 @@ def test_an_erasure_is_carried_out_and_listed(service: Service, run: Run, comman
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads(done.stdout)
     assert {
-        name: report[name] for name in ("key", "status", "erased", "modelVersions", "datasetVersions", "limits")
+        name: report[name]
+        for name in ("key", "status", "erased", "modelVersions", "datasetVersions", "recipients", "limits")
     } == {
         "key": ERASURE,
         "status": "DONE",
@@ -73,13 +75,14 @@ def test_an_erasure_is_carried_out_and_listed(service: Service, run: Run, comman
             "changes": 2,
             "depictions": 2,
             "facts": 4,
-            "states": 3,
+            "states": 1,
             "notices": 1,
             "objections": 1,
             "depicting": 1,
         },
         "modelVersions": ["g:1", "m:1", "m:tuned"],
         "datasetVersions": ["clean:1", "d:1", "d:2"],
+        "recipients": [{"dataset": "d", "key": "lab", "name": "A laboratory"}],
         "limits": ["MODEL_WEIGHTS", "COPIES", "BACKUPS", "DATABASE_FILES"],
     }
     assert command("confirm", ERASURE).stdout == done.stdout

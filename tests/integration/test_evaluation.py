@@ -1,7 +1,7 @@
 """Streaming evaluation agrees with the pure function, however the posts lie in shards and pages."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, LiteralString, TypeVar
@@ -23,7 +23,6 @@ from consentline.usecases.service import Service
 from tests.graphs import wipe
 from tests.integration import arrange, replay
 from tests.integration.arrange import AI, PUBLISHED, ref
-from tests.integration.test_agreement import NOT_YET
 from tests.oracle import micros
 from tests.scenarios import POSTS, Scenario, questions, scenarios
 
@@ -67,10 +66,10 @@ def test_every_scenario_is_evaluated_as_the_pure_function_judges_each_post(
 async def compare(service: Service, scenario: Scenario) -> None:
     await wipe(service)
     for step in scenario.steps:
-        if isinstance(step, Mapping) or step[0] not in NOT_YET:
-            await replay.apply(service, step)
+        await replay.apply(service, step)
     asked, lineage, now = questions(scenario), await service.lineage(), await service.now()
-    facts = await service.graph.read(lambda tx: graph_posts.facts(tx, list(POSTS)))
+    stored = [key for post in POSTS for key in service.pseudonyms.either("Post", post)]
+    facts = await service.graph.read(lambda tx: graph_posts.facts(tx, stored))
     ats = [now if text is None else micros(text) for text in (*asked.ats[::3], None)]
     for version in sorted(lineage.versions):
         if lineage.versions[version].coverage is Coverage.COMPLETE:
@@ -116,11 +115,11 @@ async def compare_dataset(
     assert sorted(each.post for each in found) == sorted({row[0] for row in stored})
     for each in found:
         post = facts[each.post]
-        assert each.ineligible == tuple(purpose for purpose in purposes if judge(lineage, post, purpose, at))
+        assert each.judgement.ineligible == tuple(purpose for purpose in purposes if judge(lineage, post, purpose, at))
         changes = [next_change(post, lineage.policies, purpose, at) for purpose in purposes]
-        assert each.recheck_at == min((change for change in changes if change is not None), default=None)
-        assert [each.post, list(each.stored_ineligible), each.stored_recheck_at] in stored
-        was, is_now = (each.stored_ineligible, each.stored_recheck_at), (each.ineligible, each.recheck_at)
+        assert each.judgement.recheck_at == min((change for change in changes if change is not None), default=None)
+        assert [each.post, list(each.stored.ineligible), each.stored.recheck_at] in stored
+        was, is_now = each.stored, each.judgement
         assert each.changed is (was != is_now)
 
 
@@ -242,7 +241,7 @@ def test_what_changes_by_time_alone_is_known_before(service: Service, run: Run) 
 
         found = {each.post: each for each in await collect(evaluation.of_dataset(service, lineage, "web", at=now))}
 
-        assert (found["p"].recheck_at, found["unknown"].recheck_at) == (end, None)
+        assert (found["p"].judgement.recheck_at, found["unknown"].judgement.recheck_at) == (end, None)
 
     run(work())
 
@@ -255,7 +254,7 @@ def test_without_any_policy_there_is_no_purpose_to_judge_for(service: Service, r
 
         found = await collect(evaluation.of_dataset(service, lineage, "web", at=now))
 
-        assert {each.post: (each.ineligible, each.recheck_at) for each in found} == dict.fromkeys(
+        assert {each.post: (each.judgement.ineligible, each.judgement.recheck_at) for each in found} == dict.fromkeys(
             ["p", "unknown"], ((), None)
         )
 

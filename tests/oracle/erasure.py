@@ -12,6 +12,7 @@ def request(ledger: Ledger, given: Record, now: int) -> str:
     known, people = ledger.erasures.get(key), AsKnown(ledger)
     ledger.affected = len([post for post in people.described_posts() if concerns(people, post, user)])
     if known is not None and (known.user, known.received_at) == (user, received_at):
+        ledger.affected = ledger.kept_counts.get(key, ledger.affected)
         return UNCHANGED
     refuse(
         {
@@ -42,6 +43,8 @@ def confirm(ledger: Ledger, given: Record, now: int) -> str:
     posts: dict[str, str | None] = {post: user for post in known.described_posts() if known.author(post) == user}
     claimed = {said.about: said.value[0] for said in ledger.corrections}  # by the last correction of each
     posts |= {post: None for post, author in claimed.items() if author == user and known.description(post) is None}
+    concerned = [post for post in known.described_posts() if concerns(known, post, user)]
+    ledger.kept_counts[given["key"]] = len(concerned)
     keep(ledger, known, user, set(posts), now)
     forget(ledger, user, set(posts))
     ledger.erased_posts |= posts

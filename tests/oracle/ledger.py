@@ -80,7 +80,7 @@ class Ledger:
     kept_uses: dict[tuple[str, str], Eligibility] = field(default_factory=dict)  # of erased posts, by the run
     kept_lawful: set[tuple[str, str]] = field(default_factory=set)  # those of them that are no violation
     kept_minors: set[tuple[str, str]] = field(default_factory=set)  # post, run: it depicted a minor who was erased
-    kept_counts: dict[str, int] = field(default_factory=dict)  # objection of an erased person: posts in its scope
+    kept_counts: dict[str, int] = field(default_factory=dict)  # objection or erasure of an erased person: posts
     # of the last step
     codes: frozenset[str] = frozenset()  # why it was refused
     refusals: tuple[ReasonCount, ...] = ()  # of an authorisation

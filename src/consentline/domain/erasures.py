@@ -71,7 +71,7 @@ class Erased:
 
     `posts` had their keys replaced by digests and lost everything else, of that `changes` of visibility, deletions and
     other changes, and `depictions` of people. Of the person: `facts` (where they live, from when they are adult),
-    `states` of consent, `notices` served, and the texts of `objections`.
+    `states` of consent given and withdrawn, `notices` served, and the texts of `objections`.
     """
 
     posts: int = 0

@@ -283,7 +283,7 @@ class Mutation(DeliveryMutations):
 
     @strawberry.mutation(
         description="Record a person's request for erasure: their posts stop being usable, and what used them is"
-        " flagged, in the same transaction. In this version nothing is erased yet.",
+        " flagged, in the same transaction. Nothing is erased before confirmErasure.",
         metadata=_OBJECTIONS,
     )
     async def request_erasure(

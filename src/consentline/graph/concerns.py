@@ -67,12 +67,16 @@ OF_DATASETS: LiteralString = """
 UNWIND $datasets AS dataset
 MATCH (p:Post)-[m:IN_SHARD]->(:Shard)
 WHERE m.dataset = dataset AND m.concerned = true
+  AND NOT EXISTS { (p)-[a:AUTHORED_BY]->(u:User) WHERE a.until IS NULL AND u.erased_at IS NOT NULL }
 RETURN collect(DISTINCT p.key) AS posts
 """
 
 
 async def of_datasets(tx: Tx, datasets: Collection[str]) -> list[str]:
-    """The posts that are or were members and concern what used them, but for what a policy concerns; sorted."""
+    """The posts that are or were members and concern what used them, but for what a policy concerns; sorted.
+
+    What somebody erased gave reaches nothing more.
+    """
     return sorted((await tx.get(OF_DATASETS, datasets=sorted(datasets)))["posts"])
 
 

@@ -23,10 +23,11 @@ class ConsentEvent(NamedTuple):
 
 HISTORY: LiteralString = """
 OPTIONAL MATCH (u:User) WHERE u.key IN $users
-WITH [(u)-[:SAID]->(s:ConsentState {purpose: $purpose}) | [s.valid_from, s.recorded_at,
+WITH [(u)-[:SAID]->(s:ConsentState {purpose: $purpose}) WHERE u.erased_at IS NULL OR s.objection IS NOT NULL
+     | [s.valid_from, s.recorded_at,
        CASE s.status WHEN 'GIVEN' THEN 'CONSENT_GIVEN' WHEN 'WITHDRAWN' THEN 'CONSENT_WITHDRAWN' ELSE s.status END,
        coalesce(s.objection, '')]]
-   + [(u)-[s:SERVED]->(n:Notice {purpose: $purpose}) WHERE n.described_at IS NOT NULL
+   + [(u)-[s:SERVED]->(n:Notice {purpose: $purpose}) WHERE u.erased_at IS NULL AND n.described_at IS NOT NULL
        | [s.served_at, CASE WHEN n.described_at > s.recorded_at THEN n.described_at ELSE s.recorded_at END,
           'INFORMED', n.key + ':' + toString(n.version)]] AS events
 UNWIND CASE WHEN size(events) = 0 THEN [null] ELSE events END AS event
@@ -39,7 +40,10 @@ RETURN total, [e IN sorted WHERE e[0] > $after[0] OR (e[0] = $after[0] AND (e[1]
 
 
 async def history(tx: Tx, users: Sequence[str], purpose: str, request: PageRequest) -> Page[ConsentEvent]:
-    """What the person, stored under one of the keys, was told and said, by valid, then recorded time."""
+    """What the person, stored under one of the keys, was told and said, by valid, then recorded time.
+
+    Of somebody erased, what became of their objections.
+    """
     after = list(request.after or (ALWAYS, ALWAYS, "", ""))
     row = await tx.get(HISTORY, users=users, purpose=purpose, after=after, most=request.first + 1)
     events = [ConsentEvent(each[0], each[1], ConsentStatus(each[2]), each[3]) for each in row["events"]]

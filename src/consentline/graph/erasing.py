@@ -158,7 +158,7 @@ async def settle_depicting(tx: Tx, user: str, minors: Mapping[str, Sequence[str]
 LEFT_OF_PERSON: LiteralString = """
 MATCH (u:User {key: $user})
 RETURN CASE WHEN EXISTS { (u)-[:KNOWN]->(:UserFact) } THEN ['facts'] ELSE [] END
-  + CASE WHEN EXISTS { (u)-[:SAID]->(:ConsentState) } THEN ['states'] ELSE [] END
+  + CASE WHEN EXISTS { (u)-[:SAID]->(s:ConsentState) WHERE s.objection IS NULL } THEN ['states'] ELSE [] END
   + CASE WHEN EXISTS { (u)-[:SERVED]->(:Notice) } THEN ['notices'] ELSE [] END
   + CASE WHEN EXISTS { (u)<-[:FILED_BY]-(o:Objection) WHERE NOT o.key STARTS WITH $prefix }
       THEN ['objections'] ELSE [] END AS left
@@ -179,6 +179,7 @@ RETURN count(*) AS forgotten
 
 FORGET_STATES: LiteralString = """
 MATCH (:User {key: $user})-[:SAID]->(s:ConsentState)
+WHERE s.objection IS NULL
 WITH s LIMIT $most
 DETACH DELETE s
 RETURN count(*) AS forgotten
@@ -198,7 +199,7 @@ async def forget_facts(tx: Tx, user: str, most: int) -> int:
 
 
 async def forget_states(tx: Tx, user: str, most: int) -> int:
-    """Delete some of what the person said, and answer how much."""
+    """Delete some of the consent that the person gave or withdrew, and answer how much."""
     return (await tx.get(FORGET_STATES, user=user, most=most))["forgotten"]
 
 
@@ -216,12 +217,19 @@ RETURN collect(key) AS keys
 
 ERASE_OBJECTIONS: LiteralString = """
 UNWIND $rows AS row
-MATCH (o:Objection {key: row[0]})
+MATCH (o:Objection {key: row[0]})-[:FILED_BY]->(u:User)
 SET o.key = row[1]
 REMOVE o.channel, o.grounds, o.extension_reason
-WITH o
-OPTIONAL MATCH (o)-[:BECAME]->(t:Transition)
-REMOVE t.grounds
+WITH o, u, row
+CALL (o) {
+  MATCH (o)-[:BECAME]->(t:Transition)
+  REMOVE t.grounds
+}
+CALL (u, row) {
+  MATCH (u)-[:SAID]->(s:ConsentState)
+  WHERE s.objection = row[0]
+  SET s.objection = row[1]
+}
 """
 
 

@@ -49,7 +49,7 @@ SET o.status = $status, o.decided_at = coalesce($decided_at, o.decided_at), o.gr
 CREATE (o)-[:BECAME]->(:Transition {
   status: $status, at: $at, recorded_at: $recorded_at, by: $by, grounds: $grounds
 })
-WITH u, o WHERE u.erased_at IS NULL
+WITH u, o
 UNWIND o.purposes AS purpose
 CREATE (u)-[:SAID]->(:ConsentState {
   purpose: purpose, status: $consent, valid_from: $at, recorded_at: $recorded_at, objection: o.key

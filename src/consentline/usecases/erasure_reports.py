@@ -21,6 +21,11 @@ class Residue:
     lineage: Lineage
 
     @property
+    def datasets(self) -> list[str]:
+        """The datasets that hold posts of the person, whose recipients are to be told (Art. 19); sorted."""
+        return sorted({ref.dataset for ref in self.held_in})
+
+    @property
     def limits(self) -> tuple[ErasureLimit, ...]:
         """Where the system cannot erase."""
         always = (ErasureLimit.BACKUPS, ErasureLimit.DATABASE_FILES)

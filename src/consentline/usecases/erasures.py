@@ -29,6 +29,7 @@ from consentline.usecases.erasing import carry_out
 from consentline.usecases.rejudging import of_people
 from consentline.usecases.service import Service
 from consentline.usecases.suppression import repeated, unless_erased
+from consentline.usecases.sweep import sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,8 @@ async def confirm_erasure(service: Service, key: str, *, by: str = Role.SERVICE)
         await suppression.begin(tx)
         return await erasures.find(tx, [erasure.key]) or erasure
 
+    # What time alone brought about stands, too, before what the person gave is kept as it is.
+    await sweep(service)
     confirmed = await repeated(lambda: decide(service, work))
     if confirmed.status is ErasureStatus.CONFIRMED:
         await carry_out(service, confirmed.key)

@@ -43,7 +43,7 @@ class ErasedCounts:
         """Facts about the person."""
         return self.value.facts
 
-    @strawberry.field(description="What the person said: consent given and withdrawn, objections as states of consent.")
+    @strawberry.field(description="Consent that the person gave or withdrew.")
     def consent_states(self) -> int:
         """Consent states."""
         return self.value.states
@@ -95,11 +95,13 @@ class ErasureReport:
         """By dataset and number."""
         return [dataset_version(self.residue.lineage, ref) for ref in self.residue.held_in]
 
-    @strawberry.field(description="The datasets whose recipients are to be told of the erasure (Art. 19).")
+    @strawberry.field(
+        description="The datasets whose recipients are told of the erasure (Art. 19): those with a webhook by notices."
+    )
     def datasets(self) -> list[Dataset]:
         """By key."""
         lineage = self.residue.lineage
-        return [Dataset(lineage=lineage, key=key) for key in sorted({ref.dataset for ref in self.residue.held_in})]
+        return [Dataset(lineage=lineage, key=key) for key in self.residue.datasets]
 
     @strawberry.field(description="Where the system cannot erase, and somebody has to.")
     def limits(self) -> list[ErasureLimit]:
