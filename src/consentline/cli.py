@@ -225,6 +225,28 @@ def compliance(
         typer.echo(text, nl=False)
 
 
+@app.command()
+def plan(
+    model: Annotated[
+        str | None, typer.Argument(help="A model version.  [default: all with an open flag]", metavar="MODEL:VERSION")
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Only for flags due by the end of this day (UTC), or by this time.", metavar="DATE"),
+    ] = None,
+    form: Annotated[Literal["text", "json"], typer.Option("--format", help="What to write.")] = "text",
+) -> None:
+    """Plan the retraining that open flags demand: what, in which order, from what, by when, and what batching saves.
+
+    By the committed records: it speaks of these, not of weights. See docs/plans.md.
+    """
+    from consentline.cli_plan import run_plan
+
+    with reported():
+        text = run_plan(Settings.load(), model, by, as_json=form == "json")
+    typer.echo(text, nl=False)
+
+
 @app.command("train-guard", context_settings={"allow_interspersed_args": False})
 def train_guard(
     command: Annotated[list[str], typer.Argument(help="The training job.", metavar="-- COMMAND")],

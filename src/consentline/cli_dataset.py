@@ -8,6 +8,7 @@ from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 from rich.console import Console
@@ -22,6 +23,8 @@ from consentline.domain.instants import Instant, from_datetime
 from consentline.domain.keys import check_key
 from consentline.domain.paging import Page, PageRequest
 from consentline.domain.pseudonyms import is_digest
+from consentline.domain.sharding import format_position
+from consentline.domain.shards import position_of_shard
 from consentline.member_files import (
     KeyWriter,
     NdjsonWriter,
@@ -37,7 +40,7 @@ from consentline.usecases.build_leases import Report
 from consentline.usecases.builds import BuildVersion, BuiltVersion
 from consentline.usecases.builds import build as build_version
 from consentline.usecases.datasets import list_difference
-from consentline.usecases.manifests import check_export, stream_members
+from consentline.usecases.manifests import check_export, stream_members, stream_shards
 from consentline.usecases.service import Service
 
 INTERRUPTED = 130
@@ -198,21 +201,28 @@ def run_export(
     output: Path | None,
     purpose: str,
     allow_ineligible: bool,
+    by_shard: bool = False,
 ) -> None:
-    """Write the member keys of a version, sorted, to a file or to standard output.
+    """Write the member keys of a version, sorted, to a file or to standard output; `by_shard` a line a Shard.
 
     Raises:
         ConsentlineError: it may not be exported, the file cannot be written, or the database cannot be reached.
     """
     check_key(ref.dataset, "DATASET")
     check_purpose(purpose, "--purpose")
+    if parquet and by_shard:
+        raise InvalidInputError("an export by Shard is NDJSON", code="INVALID_INPUT")
     if parquet:
         import_parquet()
         if output is None:
             raise InvalidInputError("Parquet goes to a file: name it with --output", code="OUTPUT_REQUIRED")
     with standard_output() if output is None else whole_file(output) as file:
-        writer = ParquetWriter(file) if parquet else NdjsonWriter(file)
-        version, erased = asyncio.run(_export(settings, ref, writer, purpose, allow_ineligible=allow_ineligible))
+        if by_shard:
+            exporting = _export_shards(settings, ref, file, purpose, allow_ineligible=allow_ineligible)
+        else:
+            writer = ParquetWriter(file) if parquet else NdjsonWriter(file)
+            exporting = _export(settings, ref, writer, purpose, allow_ineligible=allow_ineligible)
+        version, erased = asyncio.run(exporting)
     told = f"{ref}: {(version.post_count or 0) - erased:,} posts, {version.manifest_digest}"
     if erased:
         told = f"{ref}: {(version.post_count or 0) - erased:,} posts; {erased:,} that were erased are left out"
@@ -239,14 +249,44 @@ async def _export(
             writer.close()
         erased = digest.count - written.count
         told.counts, told.digest = {"posts": written.count} | ({"erased": erased} if erased else {}), str(written)
-        # The digest of the seal covers the keys that erased posts had: then only their number can be checked.
-        if digest.count != version.post_count or (not erased and str(digest) != version.manifest_digest):
-            raise StateError(
-                f"the {digest.count:,} members of {ref} are not those of its seal ({version.post_count:,} posts,"
-                f" {version.manifest_digest}): do not train on them",
-                code="MANIFEST_DIFFERS",
-            )
+        _check_manifest(version, digest, erased)
     return version, erased
+
+
+async def _export_shards(
+    settings: Settings, ref: VersionRef, file: BinaryIO, purpose: str, *, allow_ineligible: bool
+) -> tuple[DatasetVersion, int]:
+    """A line for each Shard: its key, its position for sharded training (docs/plans.md), and its members, sorted.
+
+    Answers the version, and how many members were left out because they were erased.
+    """
+    about = [Subject(SubjectKind.DATASET, ref.dataset), Subject(SubjectKind.DATASET_VERSION, str(ref))]
+    async with open_service(settings) as service, lasting(service, operator(), "exportDataset", about, READ) as told:
+        version = await check_export(service, ref, purpose, allow_ineligible=allow_ineligible)
+        digest, written = ManifestDigest(), 0
+        with SortedKeys() as keys:
+            async with aclosing(stream_shards(service, ref)) as shards:
+                async for shard, posts in shards:
+                    left = sorted(post for post in posts if not is_digest(post))
+                    position = format_position(position_of_shard(shard))
+                    file.write(msgspec.json.encode({"shard": shard, "position": position, "posts": left}) + b"\n")
+                    written += len(left)
+                    keys.add(posts)
+            digest.update(keys)
+        erased = digest.count - written
+        told.counts = {"posts": written} | ({"erased": erased} if erased else {})
+        _check_manifest(version, digest, erased)
+    return version, erased
+
+
+def _check_manifest(version: DatasetVersion, digest: ManifestDigest, erased: int) -> None:
+    # The digest of the seal covers the keys that erased posts had: then only their number can be checked.
+    if digest.count != version.post_count or (not erased and str(digest) != version.manifest_digest):
+        raise StateError(
+            f"the {digest.count:,} members of {version.ref} are not those of its seal ({version.post_count:,} posts,"
+            f" {version.manifest_digest}): do not train on them",
+            code="MANIFEST_DIFFERS",
+        )
 
 
 def _instant(text: str | None, option: str) -> Instant | None:

@@ -100,6 +100,9 @@ def export(
     allow_ineligible: Annotated[
         bool, typer.Option("--allow-ineligible", help="Export also when members may not be used for the purpose now.")
     ] = False,
+    by_shard: Annotated[
+        bool, typer.Option("--by-shard", help="A line for each Shard, with its position: for sharded training.")
+    ] = False,
 ) -> None:
     """Write the member keys of a SEALED version, sorted, for a training pipeline; checked against its digest.
 
@@ -115,6 +118,7 @@ def export(
             output=output,
             purpose=purpose,
             allow_ineligible=allow_ineligible,
+            by_shard=by_shard,
         )
 
 

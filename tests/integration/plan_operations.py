@@ -40,6 +40,7 @@ from consentline.usecases import (
     objections,
     people,
     person_usage,
+    plans,
     posts,
     reports,
     runs,
@@ -347,6 +348,7 @@ async def train(caller: Caller) -> None:
     await call("schedule", flags.schedule, uid, micros("2099-01-01T00:00:00Z"))
     await call("resolve", flags.resolve, uid, FlagResolution.NOT_REQUIRED, replacement=None, justification="none")
     await resolve_and_withdraw(caller)
+    await plan_retraining(caller)
 
 
 async def resolve_and_withdraw(caller: Caller) -> None:
@@ -363,6 +365,22 @@ async def resolve_and_withdraw(caller: Caller) -> None:
     (flag,) = (await flags.list_flags(service, None, version, PAGE)).items
     await flags.resolve(service, flag.uid, FlagResolution.NOT_REQUIRED, replacement=None, justification="none")
     await call("withdraw_objection(of a resolved flag)", objections.withdraw_objection, key)
+
+
+async def plan_retraining(caller: Caller) -> None:
+    """A sharded run over ten posts of somebody who objects, and the next version of its dataset without them."""
+    call, service, size = caller.call, caller.service, caller.size
+    key, posted = f"{size}-planned", tuple(f"{size}-author:{number}" for number in range(2, 10))
+    for members_of in ((*posted, "post7"), ("post7",)):
+        await datasets.register_version(service, datasets.RegisterVersion(key, Coverage.COMPLETE, posts=members_of))
+    ran = training.RecordTraining(key, (VersionRef(key, 1),), T0, model="planned", version=size)
+    await training.record_training(service, ran)
+    await runs.record_sharding(service, key, ShardedTraining(Sharding(4, 2)))
+    await objections.file_objection(service, objections.FileObjection(key, f"{size}-author", T0))
+    answer = await call("retrainingPlan(of one)", plans.make_plan, f"planned:{size}")
+    assert answer.plan.steps[0].shards is not None
+    await call("retrainingPlan(of all)", plans.make_plan)
+    await objections.withdraw_objection(service, key)
 
 
 async def pass_the_gate(caller: Caller) -> None:

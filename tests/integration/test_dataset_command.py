@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +254,38 @@ def test_an_earlier_version_is_exported_as_it_was(run: Run[Any], service: Servic
 
     assert lines(call("export", "d", "1")[1].encode()) == ["p1", "p2"]
     assert lines(call("export", "d", "2")[1].encode()) == ["p2"]
+
+
+def test_an_export_by_shard_tells_where_members_lie(
+    run: Run[Any], service: Service, call: Call, tmp_path: Path
+) -> None:
+    people = [f"user{number}" for number in range(12)]
+    small = replace(service, shard_size=4)
+    run(record(small, *(post(f"{person}:{number}", person) for person in people for number in range(3))))
+    run(publish(small, "d", *(f"{person}:{number}" for person in people for number in range(3))))
+    run(publish(small, "d", *(f"{person}:0" for person in people)))
+
+    status, _, err = call("export", "d", "2", "--by-shard", "--allow-ineligible", "-o", "shards.ndjson")
+
+    assert (status, err) == (0, "")
+    found = [json.loads(line) for line in (tmp_path / "shards.ndjson").read_text().splitlines()]
+    assert [each["shard"] for each in found] == sorted({each["shard"] for each in found})
+    assert len(found) > 1
+    assert sorted(key for each in found for key in each["posts"]) == sorted(f"{person}:0" for person in people)
+    for each in found:
+        assert each.keys() == {"shard", "position", "posts"}
+        assert each["posts"] == sorted(each["posts"])
+        _, bits, prefix, _ = each["shard"].split("/")
+        assert int(each["position"], 16) == int(prefix, 16) << (64 - int(bits))
+    told = "error [INVALID_INPUT]: an export by Shard is NDJSON\n"
+    assert call("export", "d", "2", "--by-shard", "--format", "parquet", "-o", "x") == (1, "", told)
+    assert call("export", "d", "2", "--by-shard")[0] == 1
+    run(service.graph.write(lambda tx: tx.rows("MATCH (:Post {key: 'user1:0'})-[m:IN_SHARD]->() DELETE m")))
+    status, _, err = call("export", "d", "2", "--by-shard", "--allow-ineligible", "-o", "changed")
+    assert (status, (tmp_path / "changed").exists()) == (1, False)
+    assert err.startswith(
+        "error [MANIFEST_DIFFERS]: the 11 members of d:2 are not those of its seal (12 posts, sha256:"
+    )
 
 
 def test_export_refuses_what_may_not_be_trained_on(run: Run[Any], service: Service, call: Call, tmp_path: Path) -> None:

@@ -100,6 +100,8 @@ GROWS_WITH = {
     "affected_post_count(flag)": "the causes whose posts it counts",
     "affected_post_count(broad causes)": "the members that runs read, of which it counts those of several causes",
     "resolve(RETRAINED)": "the members that runs read, to which the replacement is held",
+    "retrainingPlan(of one)": "the model versions, whose flags it looks up",
+    "retrainingPlan(of all)": "the causes of open flags, whose posts it names",
 }
 """What an operation's cost is proportional to, where that grows by its nature; every other one must cost the same."""
 

@@ -10,6 +10,9 @@ const VALUES = [
   "NoticeCoverage", "NoticeDay", "ObjectionEvent", "ObjectionFigures", "ObjectionStatusCount", "DayCount",
   "DecisionTimes", "GroundCount", "TrainingFigures", "Sharding", "CellRange", "Checkpoint", "FlagCause",
   "AuditEntry", "AuditCount", "Recipient", "ErasureReport", "ErasedCounts",
+  "RetrainingPlan", "PlanStep", "PlanBase", "PlanInput", "PlanDatasetShard",
+  "PlanSharding", "PlanShard", "PlanObstacle", "PlanLevel", "PlanDeadline",
+  "PlanSaving", "PlanPossibility",
 ];
 
 export default [

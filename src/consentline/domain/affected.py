@@ -32,9 +32,14 @@ class Holding(NamedTuple):
     to_version: int | None
     shard: str
 
+    @property
+    def membership(self) -> Membership:
+        """The interval without the Shard."""
+        return Membership(*self[:3])
+
     def holds(self, number: int) -> bool:
         """Whether the interval contains the version number."""
-        return Membership(*self[:3]).holds(number)
+        return self.from_version <= number and (self.to_version is None or number < self.to_version)
 
 
 @dataclass(frozen=True, slots=True)

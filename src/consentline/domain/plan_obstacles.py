@@ -19,8 +19,8 @@ _NEEDS_DATA = frozenset({DerivationKind.FINE_TUNE, DerivationKind.DISTILLATION, 
 class Undecided:
     """What versions without a COMPLETE manifest cannot rule out: posts of each group of `affected`, in its order.
 
-    `posts` disregards when a post was published, as the check of a replacement does; `possible` does not count those
-    that were published after every run that read the version had started. `objections` counts the live ones.
+    `posts` disregards when a post was published, for what reads the version next starts later; `possible` does not
+    count those that were published after every run that read it had started. `objections` counts the live ones.
     """
 
     posts: Mapping[VersionRef, Sequence[int]] = field(default_factory=dict[VersionRef, Sequence[int]])

@@ -17,6 +17,7 @@ from consentline.domain.flags import CauseKind, FlagResolution, FlagStatus
 from consentline.domain.gate import GateStep
 from consentline.domain.lineage import Kind, Step
 from consentline.domain.objections import ObjectionEventKind, ObjectionOrder, ObjectionStatus
+from consentline.domain.plan_steps import BaseChoice, BaseRelation, InputChoice, Method, ObstacleKind, WholeBecause
 from consentline.domain.policies import LawfulBasis
 from consentline.domain.posts import PostKind, Visibility
 from consentline.domain.sharding import AssignedBy
@@ -397,5 +398,74 @@ _expose(
         DeliveryStatus.DELIVERED: "The receiver answered with 2xx.",
         DeliveryStatus.DEAD: "It was given up after the last attempt: a dead letter.",
         DeliveryStatus.DROPPED: "Its webhook was disabled before.",
+    },
+)
+_expose(
+    Method,
+    "PlanMethod",
+    "How a model version is made again.",
+    {
+        Method.RETRAIN: "By repeating the run that made it.",
+        Method.DERIVE: "By deriving it again: no run is recorded.",
+        Method.REPLACE: "Not at all: its flag can be resolved with a replacement that is there, or that another step"
+        " makes.",
+        Method.UNRECORDED: "Neither a run nor a derivation is recorded: the records do not tell how.",
+    },
+)
+_expose(
+    BaseRelation,
+    "PlanBaseRelation",
+    "How a model version rests on another.",
+    {
+        BaseRelation.STARTED_FROM: "Its run started from it.",
+        BaseRelation.DERIVED_FROM: "It was derived from it.",
+        BaseRelation.GENERATED_INPUT: "It generated what an input holds, or came of.",
+        BaseRelation.REPLACED_BY: "Nothing rests on it: its replacement takes its place.",
+    },
+)
+_expose(
+    BaseChoice,
+    "PlanBaseChoice",
+    "What is to stand where a base stood.",
+    {
+        BaseChoice.KEEP: "The same: it has no open flag and used none of the posts.",
+        BaseChoice.REPLACEMENT: "A model version by which a flag of it was resolved as RETRAINED before.",
+        BaseChoice.RETRAINED: "What another step of the plan makes.",
+    },
+)
+_expose(
+    InputChoice,
+    "PlanInputChoice",
+    "What is to be read where a dataset version was read.",
+    {
+        InputChoice.KEEP: "The same version: it holds none of the posts.",
+        InputChoice.SUCCESSOR: "A later version that is sealed already, holds none of the posts, and passes the gate as"
+        " far as stored counts tell.",
+        InputChoice.BUILD: "A version that is to be built without the posts: none is sealed yet.",
+        InputChoice.REGENERATE: "Synthetic data that is to be generated again, by what takes the generators' place.",
+        InputChoice.UNDOCUMENTED: "Nothing known: it has no COMPLETE manifest, and the gate does not take it.",
+    },
+)
+_expose(
+    WholeBecause,
+    "PlanWholeReason",
+    "Why every shard of a sharded run must be trained anew.",
+    {
+        WholeBecause.BASE_CHANGES: "All shards began from a base that changes.",
+        WholeBecause.SYNTHETIC_INPUT_CHANGES: "What is no post changes: the rule does not tell where it lies.",
+        WholeBecause.CELL_UNKNOWN: "The rule is POST_KEY, and the key of an erased post is gone.",
+    },
+)
+_expose(
+    ObstacleKind,
+    "PlanObstacleKind",
+    "What the records leave open.",
+    {
+        ObstacleKind.NO_RUN_RECORDED: "It was trained, and no run is recorded: what it was trained on is not known.",
+        ObstacleKind.NO_ORIGIN_RECORDED: "It has neither a run nor a derivation: it cannot be retrained from records.",
+        ObstacleKind.NO_INPUT_RECORDED: "Its run names no input: what it was trained on is not known.",
+        ObstacleKind.INPUT_UNDOCUMENTED: "An input has no COMPLETE manifest: what it holds is not known.",
+        ObstacleKind.CANNOT_RULE_OUT: "Upstream of what is kept, a version that a run read cannot rule posts out:"
+        " resolving as RETRAINED will be refused.",
     },
 )

@@ -40,6 +40,7 @@ from consentline.gql.types.node import Node
 from consentline.gql.types.notices import NoticeCoverage
 from consentline.gql.types.paging import Connection, connect, listing_of
 from consentline.gql.types.people import Objection, Post, User
+from consentline.gql.types.plans import RetrainingPlan
 from consentline.gql.types.reports import ObjectionFigures, RecordedRefusal, TrainingFigures
 from consentline.gql.types.usage import LineageGraph, PostUsage, UserUsage
 from consentline.usecases import audit as audit_cases
@@ -48,6 +49,7 @@ from consentline.usecases import lineage as lineage_cases
 from consentline.usecases import notices as notice_cases
 from consentline.usecases import objections as objection_cases
 from consentline.usecases import person_usage as person_cases
+from consentline.usecases import plans as plan_cases
 from consentline.usecases import posts as post_cases
 from consentline.usecases import reports as report_cases
 from consentline.usecases import usage as usage_cases
@@ -101,6 +103,15 @@ _Subject = Annotated[
 _EntryOutcome = Annotated[str | None, strawberry.argument(description="Only with this outcome: ACCEPTED, FORBIDDEN, …")]
 _Since = Annotated[DateTime | None, strawberry.argument(name="from", description="Written then or later.")]
 _Until = Annotated[DateTime | None, strawberry.argument(name="to", description="Written before then.")]
+_PlannedModel = Annotated[
+    str | None, strawberry.argument(description="Only for this model version. Left out: for all with an open flag.")
+]
+_By = Annotated[
+    DateTime | None,
+    strawberry.argument(
+        description="Only for flags that are due by then, with what they wait for, whenever that is due. Left out: all."
+    ),
+]
 _Model = Annotated[str | None, strawberry.argument(description="Only of this model version. Left out: of all.")]
 
 
@@ -276,6 +287,21 @@ class Query(DeliveryQueries):
     ) -> Connection[RetrainingFlag]:
         """A page of flags."""
         return await list_flags(info.context, status, model_version, first, after)
+
+    @strawberry.field(
+        description="What open flags demand together: which model versions must be retrained, in which order, from what"
+        " and by when. Null when the model version is not recorded.",
+        metadata=_LINEAGE,
+    )
+    async def retraining_plan(
+        self, info: Info, model_version: _PlannedModel = None, by: _By = None
+    ) -> RetrainingPlan | None:
+        """Made anew each time; it reads the affected posts."""
+        try:
+            answer = await plan_cases.make_plan(info.context.service, model_version, by)
+        except NotFoundError:
+            return None
+        return RetrainingPlan(answer=answer)
 
     @strawberry.field(
         description="Whom the notices of a policy reached, in figures: everybody whom it governs is read, page by page."

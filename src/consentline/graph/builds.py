@@ -150,6 +150,11 @@ RETURN collect([s.key, [(p:Post)-[m:IN_SHARD]->(s)
 
 async def members_page(tx: Tx, ref: VersionRef, after: str | None) -> tuple[list[str], str | None]:
     """The members of a version in the next shards after `after`, in no order, and where to go on: None at the end."""
+    return _flat(*await _page(tx, MEMBERS_OF_SHARDS, ref, after))
+
+
+async def shards_page(tx: Tx, ref: VersionRef, after: str | None) -> tuple[list[tuple[str, list[str]]], str | None]:
+    """As `members_page`, each shard by its key with its members."""
     return await _page(tx, MEMBERS_OF_SHARDS, ref, after)
 
 
@@ -165,12 +170,12 @@ RETURN collect([s.key, [(p:Post)-[m:IN_SHARD]->(s)
 
 async def ineligible_page(tx: Tx, ref: VersionRef, purpose: str, after: str | None) -> tuple[list[str], str | None]:
     """As `members_page`, only those that were ineligible for the purpose when they were last judged."""
-    return await _page(tx, INELIGIBLE_OF_SHARDS, ref, after, purpose=purpose)
+    return _flat(*await _page(tx, INELIGIBLE_OF_SHARDS, ref, after, purpose=purpose))
 
 
 async def _page(
     tx: Tx, statement: LiteralString, ref: VersionRef, after: str | None, **more: str
-) -> tuple[list[str], str | None]:
+) -> tuple[list[tuple[str, list[str]]], str | None]:
     row = await tx.get(
         statement,
         dataset=ref.dataset,
@@ -180,6 +185,9 @@ async def _page(
         most=_SHARDS_AT_ONCE,
         **more,
     )
-    rows = row["rows"]
-    posts = [post for _, shard in rows for post in shard]
-    return posts, rows[-1][0] if len(rows) == _SHARDS_AT_ONCE else None
+    rows = [(shard, posts) for shard, posts in row["rows"]]
+    return rows, rows[-1][0] if len(rows) == _SHARDS_AT_ONCE else None
+
+
+def _flat(rows: Sequence[tuple[str, list[str]]], after: str | None) -> tuple[list[str], str | None]:
+    return [post for _, posts in rows for post in posts], after

@@ -51,18 +51,40 @@ class _Used:
     """Whether the model version used posts with given memberships, by runs for which the policy speaks."""
 
     def __init__(self, lineage: Lineage, model: str, policy: PolicyRef) -> None:
-        self.concern = Concern(CauseKind.ASSESSMENT_EXPIRED, policy=policy)
+        self.concern = _expired(policy)
         self._reach, self._model = Reach(lineage), model
-        self._counts = ForPurposes(frozenset(each.purpose for each in lineage.policies if each.ref == policy))
+        self._counts = runs_under(lineage, policy)
 
     def __call__(self, memberships: Sequence[Membership]) -> bool:
         return self._model in self._reach.models(memberships, self._counts)
 
 
-async def _governed(service: Service, lineage: Lineage, model: str, policy: PolicyRef) -> AsyncGenerator[list[str]]:
-    used = _Used(lineage, model, policy)
+def _expired(policy: PolicyRef) -> Concern:
+    return Concern(CauseKind.ASSESSMENT_EXPIRED, policy=policy)
+
+
+def runs_under(lineage: Lineage, policy: PolicyRef) -> ForPurposes:
+    """The runs for which the policy speaks."""
+    return ForPurposes(frozenset(each.purpose for each in lineage.policies if each.ref == policy))
+
+
+async def governed(
+    service: Service, lineage: Lineage, policy: PolicyRef
+) -> AsyncGenerator[dict[str, tuple[Membership, ...]]]:
+    """The members that a policy governs whose assessment expired, with their memberships, in pages.
+
+    Those of datasets that runs read; a post in several comes again.
+    """
     for dataset in read_datasets(lineage):
         async with aclosing(shards_of(service, dataset)) as pages:
             async for shards in pages:
-                found = await service.graph.read(lambda tx, shards=shards: concerns.of_shards(tx, shards, used.concern))
-                yield sorted(post for post, memberships in found.items() if used(memberships))
+                yield await service.graph.read(
+                    lambda tx, shards=shards: concerns.of_shards(tx, shards, _expired(policy))
+                )
+
+
+async def _governed(service: Service, lineage: Lineage, model: str, policy: PolicyRef) -> AsyncGenerator[list[str]]:
+    used = _Used(lineage, model, policy)
+    async with aclosing(governed(service, lineage, policy)) as pages:
+        async for page in pages:
+            yield sorted(post for post, memberships in page.items() if used(memberships))

@@ -25,6 +25,18 @@ async def stream_members(service: Service, ref: VersionRef) -> AsyncGenerator[li
             return
 
 
+async def stream_shards(service: Service, ref: VersionRef) -> AsyncGenerator[tuple[str, list[str]]]:
+    """The dataset's Shards that hold members of a version, by key, each with these; see `stream_members`."""
+    after: str | None = None
+    while True:
+        page, after = await service.graph.read(lambda tx, after=after: builds.shards_page(tx, ref, after))
+        for shard, posts in page:
+            if posts:
+                yield shard, posts
+        if after is None:
+            return
+
+
 async def stream_ineligible(tx: Tx, ref: VersionRef, purpose: str) -> AsyncGenerator[list[str]]:
     """The members that were ineligible for the purpose when they were last judged, in pages; in no order."""
     after: str | None = None
