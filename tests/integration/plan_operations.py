@@ -239,6 +239,8 @@ async def erase(caller: Caller) -> None:
     await call("carry_out_all", erasing.carry_out_all)
     await call("postUsage(erased)", usage.post_usage, f"{leaving}:1", None)
     await call("find_user(erased)", people.find_user, leaving)
+    answer = await call("user_usage(erased)", person_usage.user_usage, leaving, None)
+    await call("list_post_usages(erased)", person_usage.list_post_usages, answer, Verdict.NOT_USED, PAGE)
     await record("user(erased)", {"kind": "user", "key": leaving, "jurisdiction": "GB"})
     await record("post(erased)", described | {"key": f"{leaving}:1", "author": "user7"})
     named = datasets.RegisterVersion(f"{size}-naming", Coverage.COMPLETE, posts=(f"{leaving}:1", f"{leaving}:2"))

@@ -19,18 +19,22 @@ class PostGroup(NamedTuple):
 
 
 GROUPS: LiteralString = """
-MATCH (u:User {key: $user})
-WITH u, u.erased_at IS NULL AS known
-MATCH (u)<-[a:AUTHORED_BY]-(p:Post)
-WHERE CASE WHEN known
-  THEN a.recorded_at <= $known_at AND coalesce(a.until, 9223372036854775807) > $known_at
-       AND p.described_at <= $known_at
-  ELSE a.until IS NULL AND (p.erased_at IS NOT NULL OR p.described_at IS NOT NULL) END
-WITH known, p, [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]] AS memberships,
-     CASE WHEN known THEN size([t IN $thresholds WHERE t <= p.published_at]) END AS since
-WITH CASE WHEN known THEN p.platform END AS platform, since, memberships,
-     min(CASE WHEN known THEN p.published_at END) AS published_at, count(*) AS posts
+MATCH (:User {key: $user})<-[a:AUTHORED_BY]-(p:Post)
+WHERE a.recorded_at <= $known_at AND coalesce(a.until, 9223372036854775807) > $known_at
+  AND p.described_at <= $known_at
+WITH p, [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]] AS memberships,
+     size([t IN $thresholds WHERE t <= p.published_at]) AS since
+WITH p.platform AS platform, since, memberships, min(p.published_at) AS published_at, count(*) AS posts
 RETURN collect([platform, published_at, memberships, posts]) AS rows
+"""
+
+# Nothing of them is left but where they are members; those whose turn is still to come are asked about alike.
+GROUPS_OF_ERASED: LiteralString = """
+MATCH (:User {key: $user})<-[a:AUTHORED_BY]-(p:Post)
+WHERE a.until IS NULL AND (p.erased_at IS NOT NULL OR p.described_at IS NOT NULL)
+WITH [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]] AS memberships
+WITH memberships, count(*) AS posts
+RETURN collect([null, null, memberships, posts]) AS rows
 """
 
 
@@ -39,7 +43,10 @@ async def groups(tx: Tx, person: PersonFacts, known_at: Instant, thresholds: Seq
 
     Two publications are told apart only when one of the `thresholds` lies between them.
     """
-    rows = (await tx.get(GROUPS, user=person.key, known_at=known_at, thresholds=list(thresholds)))["rows"]
+    if person.erased_at is not None:
+        rows = (await tx.get(GROUPS_OF_ERASED, user=person.key))["rows"]
+    else:
+        rows = (await tx.get(GROUPS, user=person.key, known_at=known_at, thresholds=list(thresholds)))["rows"]
     return [
         PostGroup(_facts("", person, platform, published_at), _memberships(memberships), posts)
         for platform, published_at, memberships, posts in rows
@@ -47,22 +54,29 @@ async def groups(tx: Tx, person: PersonFacts, known_at: Instant, thresholds: Seq
 
 
 PAGE: LiteralString = """
-MATCH (u:User {key: $user})
-WITH u, u.erased_at IS NULL AS known
-MATCH (u)<-[a:AUTHORED_BY]-(p:Post)
-WHERE p.key > $after AND CASE WHEN known
-  THEN a.recorded_at <= $known_at AND coalesce(a.until, 9223372036854775807) > $known_at
-       AND p.described_at <= $known_at
-  ELSE a.until IS NULL AND (p.erased_at IS NOT NULL OR p.described_at IS NOT NULL) END
-WITH known, p ORDER BY p.key LIMIT $most
-RETURN collect([p.key, CASE WHEN known THEN p.platform END, CASE WHEN known THEN p.published_at END,
+MATCH (:User {key: $user})<-[a:AUTHORED_BY]-(p:Post)
+WHERE a.recorded_at <= $known_at AND coalesce(a.until, 9223372036854775807) > $known_at
+  AND p.described_at <= $known_at AND p.key > $after
+WITH p ORDER BY p.key LIMIT $most
+RETURN collect([p.key, p.platform, p.published_at,
+  [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]]]) AS rows
+"""
+
+PAGE_OF_ERASED: LiteralString = """
+MATCH (:User {key: $user})<-[a:AUTHORED_BY]-(p:Post)
+WHERE p.key > $after AND a.until IS NULL AND (p.erased_at IS NOT NULL OR p.described_at IS NOT NULL)
+WITH p ORDER BY p.key LIMIT $most
+RETURN collect([p.key, null, null,
   [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]]]) AS rows
 """
 
 
 async def page(tx: Tx, person: PersonFacts, known_at: Instant, after: str, most: int) -> list[PostGroup]:
     """The next posts by key, each a group of its own."""
-    rows = (await tx.get(PAGE, user=person.key, known_at=known_at, after=after, most=most))["rows"]
+    if person.erased_at is not None:
+        rows = (await tx.get(PAGE_OF_ERASED, user=person.key, after=after, most=most))["rows"]
+    else:
+        rows = (await tx.get(PAGE, user=person.key, known_at=known_at, after=after, most=most))["rows"]
     return [
         PostGroup(_facts(key, person, platform, published_at), _memberships(memberships), 1)
         for key, platform, published_at, memberships in rows
