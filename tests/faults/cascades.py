@@ -150,7 +150,7 @@ class Client:
         serving.wire.set(trap)
         data = serving.ask(FILE, self._asked(number))
         passed = serving.wire.clear()
-        if trap.sprung:
+        if trap.has_sprung():
             self._tale.within += data is None
         else:
             # The point lies behind the answer.

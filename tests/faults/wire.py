@@ -12,16 +12,21 @@ class Trap:
     def __init__(self, number: int, spring: Callable[[], None], *, before: bool) -> None:
         self.number = number
         self.before = before
-        self.sprung = False
+        self._sprung = False
         self._spring = spring
         self._lock = threading.Lock()
 
     def spring(self) -> None:
         """Do it, if it is not done yet."""
         with self._lock:
-            if not self.sprung:
+            if not self._sprung:
                 self._spring()
-                self.sprung = True
+                self._sprung = True
+
+    def has_sprung(self) -> bool:
+        """Whether it is done; while it is being done, this waits for it."""
+        with self._lock:
+            return self._sprung
 
 
 class Wire:
