@@ -1,6 +1,6 @@
 """Erasures carried out on the real graph: nothing of the person is left, and every answer stays true."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import pytest
@@ -11,11 +11,14 @@ from consentline.domain.erasures import Erased, ErasureStatus
 from consentline.domain.errors import DatabaseUnavailableError
 from consentline.domain.instants import DAY
 from consentline.domain.paging import PageRequest
+from consentline.domain.people import PersonFacts
+from consentline.domain.usage import Verdict
 from consentline.embedded import Server
+from consentline.graph import posts as graph_posts
 from consentline.graph.session import Graph, Tx
 from consentline.graph.upper import LineageCache
 from consentline.settings import Settings
-from consentline.usecases import consent, erasing, erasures, objections, people, posts
+from consentline.usecases import consent, erasing, erasures, objections, people, person_usage, posts
 from consentline.usecases.service import Service
 from tests.conftest import PSEUDONYMS
 from tests.integration.arrange import AI, ask_erasure, decide, erase
@@ -100,6 +103,32 @@ def test_whoever_has_the_key_gets_the_answers_of_before(service: Service, run: R
             assert getattr(after, name) == getattr(before, name), name
         earlier = await told(service, asked_at)
         assert earlier.user == before.user
+
+    run(scenario())
+
+
+def test_a_person_who_is_erased_while_their_usage_is_asked_about_is_not_told_unused(
+    service: Service, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = graph_posts.person
+    erasures_left = [ERASURE]
+
+    async def read_and_then_erased(tx: Tx, keys: Sequence[str]) -> PersonFacts:
+        found = await read(tx, keys)
+        while erasures_left:
+            await erase(service, erasures_left.pop(), ANA)
+        return found
+
+    async def scenario() -> None:
+        await arrange(service)
+        before = await person_usage.user_usage(service, ANA, None)
+        monkeypatch.setattr(graph_posts, "person", read_and_then_erased)
+
+        meanwhile = await person_usage.user_usage(service, ANA, None)
+
+        assert before.verdict is meanwhile.verdict is Verdict.USED
+        assert before.counts[Verdict.USED] == meanwhile.counts[Verdict.USED]
+        assert before.model_versions == meanwhile.model_versions
 
     run(scenario())
 

@@ -5,14 +5,14 @@ from typing import LiteralString
 from consentline.domain.paging import Page, PageRequest, page_from
 from consentline.graph.session import Tx
 
+# A post's own memberships are listed and then looked at: as a pattern that names the dataset, a plan made while the
+# graph was tiny searched the index of the dataset's memberships again for every post.
 JOINED: LiteralString = """
 MATCH (p:Post)-[m:IN_SHARD]->(:Shard)
 WHERE m.dataset = $dataset AND m.from_version > $earlier AND m.from_version <= $later
   AND coalesce(m.to_version, 9223372036854775807) > $later
-  AND NOT EXISTS {
-    (p)-[o:IN_SHARD {dataset: $dataset}]->(:Shard)
-    WHERE o.from_version <= $earlier AND coalesce(o.to_version, 9223372036854775807) > $earlier
-  }
+  AND none(o IN [(p)-[o:IN_SHARD]->(:Shard) | [o.dataset, o.from_version, o.to_version]]
+    WHERE o[0] = $dataset AND o[1] <= $earlier AND coalesce(o[2], 9223372036854775807) > $earlier)
 WITH p.key AS key ORDER BY key
 WITH collect(key) AS keys
 RETURN size(keys) AS total, [key IN keys WHERE key > $after][..$most] AS keys
@@ -21,10 +21,8 @@ RETURN size(keys) AS total, [key IN keys WHERE key > $after][..$most] AS keys
 LEFT: LiteralString = """
 MATCH (p:Post)-[m:IN_SHARD]->(:Shard)
 WHERE m.dataset = $dataset AND m.to_version > $earlier AND m.to_version <= $later AND m.from_version <= $earlier
-  AND NOT EXISTS {
-    (p)-[o:IN_SHARD {dataset: $dataset}]->(:Shard)
-    WHERE o.from_version <= $later AND coalesce(o.to_version, 9223372036854775807) > $later
-  }
+  AND none(o IN [(p)-[o:IN_SHARD]->(:Shard) | [o.dataset, o.from_version, o.to_version]]
+    WHERE o[0] = $dataset AND o[1] <= $later AND coalesce(o[2], 9223372036854775807) > $later)
 WITH p.key AS key ORDER BY key
 WITH collect(key) AS keys
 RETURN size(keys) AS total, [key IN keys WHERE key > $after][..$most] AS keys

@@ -25,7 +25,8 @@ WHERE a.recorded_at <= $known_at AND coalesce(a.until, 9223372036854775807) > $k
 WITH p, [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]] AS memberships,
      size([t IN $thresholds WHERE t <= p.published_at]) AS since
 WITH p.platform AS platform, since, memberships, min(p.published_at) AS published_at, count(*) AS posts
-RETURN collect([platform, published_at, memberships, posts]) AS rows
+WITH collect([platform, published_at, memberships, posts]) AS rows
+RETURN rows, EXISTS { MATCH (:User {key: $user}) } AS stands
 """
 
 # Nothing of them is left but where they are members; those whose turn is still to come are asked about alike.
@@ -38,15 +39,21 @@ RETURN collect([null, null, memberships, posts]) AS rows
 """
 
 
-async def groups(tx: Tx, person: PersonFacts, known_at: Instant, thresholds: Sequence[Instant]) -> list[PostGroup]:
+async def groups(
+    tx: Tx, person: PersonFacts, known_at: Instant, thresholds: Sequence[Instant]
+) -> list[PostGroup] | None:
     """The described posts that the person was believed to have written, by platform, memberships and publication.
 
-    Two publications are told apart only when one of the `thresholds` lies between them.
+    Two publications are told apart only when one of the `thresholds` lies between them. None when nobody is stored
+    under the person's key: they were never recorded, or their erasure was confirmed since their facts were read.
     """
     if person.erased_at is not None:
         rows = (await tx.get(GROUPS_OF_ERASED, user=person.key))["rows"]
     else:
-        rows = (await tx.get(GROUPS, user=person.key, known_at=known_at, thresholds=list(thresholds)))["rows"]
+        row = await tx.get(GROUPS, user=person.key, known_at=known_at, thresholds=list(thresholds))
+        if not row["stands"]:
+            return None
+        rows = row["rows"]
     return [
         PostGroup(_facts("", person, platform, published_at), _memberships(memberships), posts)
         for platform, published_at, memberships, posts in rows

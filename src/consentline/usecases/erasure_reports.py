@@ -42,7 +42,7 @@ async def residue(service: Service, erasure: Erasure) -> Residue:
         person = await posts.person(tx, [erasure.user])
         models: set[str] = set()
         held: set[VersionRef] = set()
-        for group in await person_usage.groups(tx, person, EVER, ()):
+        for group in await person_usage.groups(tx, person, EVER, ()) or ():
             usage = usage_of(lineage, group.example, group.memberships, EVER)
             models.update(use.model_version for use in usage.uses if use.model_version is not None)
             held.update(usage.held_in)

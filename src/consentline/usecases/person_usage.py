@@ -44,8 +44,7 @@ async def user_usage(service: Service, user: str, known_at: Instant | None) -> U
         now = await upper.now(tx)
         asked = known_or_now(known_at, now.instant)
         lineage = await service.lineages.at(now.revision)
-        person = (await posts.person(tx, service.pseudonyms.either("User", user))).left
-        found = await person_usage.groups(tx, person, asked, _thresholds(lineage))
+        person, found = await _posts_of(tx, service, user, asked, _thresholds(lineage))
         counts: Counter[Verdict] = Counter()
         models: set[str] = set()
         for group in found:
@@ -58,6 +57,19 @@ async def user_usage(service: Service, user: str, known_at: Instant | None) -> U
         )
 
     return await service.graph.read(work)
+
+
+async def _posts_of(
+    tx: Tx, service: Service, user: str, known_at: Instant, thresholds: list[Instant]
+) -> tuple[PersonFacts, list[PostGroup]]:
+    """The person and their posts; somebody whose erasure is confirmed between the two readings is read again."""
+    keys = service.pseudonyms.either("User", user)
+    person = (await posts.person(tx, keys)).left
+    found = await person_usage.groups(tx, person, known_at, thresholds)
+    if found is None:
+        person = (await posts.person(tx, keys)).left
+        found = await person_usage.groups(tx, person, known_at, thresholds)
+    return person, found or []
 
 
 async def list_post_usages(
