@@ -114,10 +114,10 @@ def shown_by(demo: Demo, environment: dict[str, str]) -> None:
     assert line_with(demo.printed, "Retraining flags").endswith(": 5")
     assert set(FLAGGED.findall(demo.printed)) == {
         ("ads-ranker-gb:1", "advertising", "1", "1"),
-        ("llama-uk-mini:1", "no feature", "7", "10"),
-        ("llama-uk:1", "no feature", "7", "10"),
-        ("llama-uk:2", "recommendations", "9", "11"),
-        ("moderation-gb:1", "moderation", "7", "10"),
+        ("llama-uk-mini:1", "no feature", "18", "20"),
+        ("llama-uk:1", "no feature", "18", "20"),
+        ("llama-uk:2", "recommendations", "20", "21"),
+        ("moderation-gb:1", "moderation", "18", "20"),
     }
 
 
