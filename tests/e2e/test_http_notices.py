@@ -19,6 +19,7 @@ from consentline.gql.execution import Engine
 from consentline.gql.schema import build_schema
 from consentline.settings import Settings
 from consentline.usecases import notices
+from consentline.usecases.feed import Feed
 from consentline.usecases.service import Service
 from consentline.web.rates import Rates
 from consentline.web.routes import build_routes
@@ -284,6 +285,7 @@ class Client:
             documents=TrustedDocuments(),
             rates=Rates(None, 1),
             max_body_bytes=4096,
+            feed=Feed(service),
             check_ready=_never_asked,
         )
         self._token = api.token("service")
