@@ -1,12 +1,11 @@
 """`make bench`: every comparison, one after the other; a missed goal is recorded and told, and fails nothing.
 
-`python -m bench NAME…` runs only these; `gate-races` and `growth`, which
-take minutes, only when they are named.
+`python -m bench NAME…` runs only these; `gate-races` and `growth`, which take minutes, only when they are named.
 """
 
 import runpy
 import sys
 
-for name in sys.argv[1:] or ("demo", "ingest", "usage", "evaluation", "sisa", "deliveries"):
+for name in sys.argv[1:] or ("demo", "ingest", "usage", "evaluation", "sisa", "deliveries", "cascade"):
     print(f"== bench.{name}")
     runpy.run_module(f"bench.{name.replace('-', '_')}", run_name="__main__")
