@@ -17,6 +17,7 @@ from consentline.graph.session import Tx
 from consentline.graph.upper import LineageCache
 from consentline.settings import Settings
 from consentline.usecases import notices
+from consentline.usecases.audit import operator
 from consentline.usecases.service import Service
 from tests.conftest import Run
 from tests.integration.arrange import AI, policy, record, user
@@ -343,12 +344,13 @@ def test_a_campaign_that_is_given_up_reads_no_further(run: Run[Any], crowd: Serv
     async def scenario() -> int:
         question = await notices.ask(crowd, "gb", 1)
         before = crowd.graph.statements
-        lines: AsyncGenerator[bytes] = notices.campaign_lines(crowd, question)
+        lines: AsyncGenerator[bytes] = notices.campaign_lines(crowd, question, operator())
         async with aclosing(lines):
             await anext(lines)
         return crowd.graph.statements - before
 
-    assert run(scenario()) == 1
+    # One page, and before it the audit's entry.
+    assert run(scenario()) == 2
 
 
 def test_the_lines_of_a_campaign(run: Run[Any], service: Service) -> None:
@@ -357,7 +359,7 @@ def test_the_lines_of_a_campaign(run: Run[Any], service: Service) -> None:
     async def scenario() -> list[str]:
         await record(service, policy(), user('a "quoted" ключ', jurisdiction="GB"))
         question = await notices.ask(service, "gb", 1)
-        return [each.decode() async for each in notices.campaign_lines(service, question, told.append)]
+        return [each.decode() async for each in notices.campaign_lines(service, question, operator(), told.append)]
 
     lines = run(scenario())
 

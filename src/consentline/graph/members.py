@@ -243,8 +243,9 @@ async def members(tx: Tx, dataset: str, number: int, most: int = 2**62) -> list[
 
 HELD: LiteralString = """
 UNWIND $posts AS keys
-MATCH (p:Post)-[m:IN_SHARD {dataset: $dataset}]->(:Shard)
-WHERE p.key IN keys AND m.from_version <= $number AND coalesce(m.to_version, 9223372036854775807) > $number
+UNWIND keys AS key
+MATCH (p:Post {key: key})-[m:IN_SHARD {dataset: $dataset}]->(:Shard)
+WHERE m.from_version <= $number AND coalesce(m.to_version, 9223372036854775807) > $number
 RETURN collect(keys[0]) AS posts
 """
 
