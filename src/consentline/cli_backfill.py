@@ -24,7 +24,7 @@ from consentline.domain.errors import InvalidInputError
 from consentline.domain.instants import to_datetime
 from consentline.domain.record_lines import parse
 from consentline.embedded import console_progress, offline
-from consentline.record_files import STANDARD_INPUT, RecordFile
+from consentline.record_files import RecordFile, record_files
 from consentline.rejects import Rejects
 from consentline.settings import Settings
 from consentline.usecases.audit import lasting, operator
@@ -49,9 +49,7 @@ def run_backfill(
     Raises:
         ConsentlineError: why it cannot be done; a database that holds anything is left as it is.
     """
-    sources = [RecordFile(name, kind) for name in files]
-    if sum(source.name == STANDARD_INPUT for source in sources) > 1:
-        raise InvalidInputError("standard input can be read once only", code="FILE_REPEATED", path=("files",))
+    sources = record_files(files, kind)
     if output is None and settings.neo4j_uri is not None:
         raise InvalidInputError(
             "CONSENTLINE_NEO4J_URI names a server of your own: say where to write its import files, with --output",
@@ -59,11 +57,11 @@ def run_backfill(
             path=("output",),
         )
     try:
-        with ExitStack() as stack:
-            load = stack.enter_context(Load(sources, progress=progress))
+        with Load(sources, progress=progress) as load:
             if output is not None:
-                load.prepare(_empty(output), memory)
-                _tell_how(output)
+                folder = _empty(output)
+                load.prepare(folder, memory)
+                _tell_how(folder)
             else:
                 _load_embedded(settings, load, memory)
             return load.finish()
@@ -152,9 +150,7 @@ class Load:
             staging.take(self._lines, line, parse(line, latest))
         except InvalidInputError as error:
             self._refused += 1
-            field = error.path[-1] if error.path else None
-            number = self._lines - self._first[position]
-            self._rejects[position].write(Rejection(number, field, error.code, error.message, line))
+            self._rejects[position].write(Rejection.of(self._lines - self._first[position], line, error))
 
     async def load_later(self, settings: Settings, folder: Path) -> None:
         """Ingest the lines that the importer was not given; what is refused is told of the line that it was."""
@@ -209,8 +205,7 @@ def _empty(folder: Path) -> Path:
     return folder
 
 
-def _tell_how(output: Path) -> None:
-    folder = output.expanduser().resolve()
+def _tell_how(folder: Path) -> None:
     print(  # noqa: T201 - the command's answer
         "With the server stopped and its database empty, as the server's user:\n"
         f"  neo4j-admin database import full neo4j --overwrite-destination=true @{folder / _ARGUMENTS}\n"

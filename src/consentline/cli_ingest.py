@@ -15,8 +15,7 @@ from rich.progress import Progress as Bars
 
 from consentline.connection import open_service
 from consentline.domain.audit import Actor
-from consentline.domain.errors import InvalidInputError
-from consentline.record_files import STANDARD_INPUT, RecordFile
+from consentline.record_files import STANDARD_INPUT, RecordFile, record_files
 from consentline.rejects import Rejects
 from consentline.settings import Settings
 from consentline.usecases.audit import lasting, operator
@@ -33,9 +32,7 @@ def run_ingest(settings: Settings, files: Sequence[str], kind: str | None = None
     Raises:
         ConsentlineError: a file does not exist, the database cannot be reached. What was loaded stays loaded.
     """
-    sources = [RecordFile(name, kind) for name in files]
-    if sum(source.name == STANDARD_INPUT for source in sources) > 1:
-        raise InvalidInputError("standard input can be read once only", code="FILE_REPEATED", path=("files",))
+    sources = record_files(files, kind)
     # What lives as long as the command is not looked at again, and a batch's rows are seldom: they form no cycles.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

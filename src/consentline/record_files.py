@@ -15,7 +15,7 @@ import os
 import select
 import sys
 import zlib
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any, cast
@@ -113,6 +113,18 @@ class RecordFile:
         except (EOFError, zlib.error, gzip.BadGzipFile, csv.Error) as error:
             if not self.stopped:
                 self.problem = f"the file cannot be read to its end: {error}"
+
+
+def record_files(names: Sequence[str], kind: str | None = None) -> list[RecordFile]:
+    """The files of a load by name, of which at most one is standard input.
+
+    Raises:
+        InvalidInputError: as `RecordFile`; FILE_REPEATED for standard input named twice.
+    """
+    files = [RecordFile(name, kind) for name in names]
+    if sum(file.name == STANDARD_INPUT for file in files) > 1:
+        raise InvalidInputError("standard input can be read once only", code="FILE_REPEATED", path=("files",))
+    return files
 
 
 class _Stored(io.RawIOBase):

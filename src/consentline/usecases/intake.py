@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from consentline.domain.errors import InvalidInputError, RefusedError
 from consentline.domain.record_lines import parse
@@ -39,6 +39,11 @@ class Rejection:
     code: str
     message: str
     text: bytes | None
+
+    @classmethod
+    def of(cls, line: int, text: bytes | None, error: RefusedError) -> Self:
+        """The rejection of a line by what was wrong with it."""
+        return cls(line, error.path[-1] if error.path else None, error.code, error.message, text)
 
 
 class _Line(NamedTuple):
@@ -124,7 +129,7 @@ class Intake:
     def reject(self, number: int, text: bytes | None, error: RefusedError) -> None:
         """Count a line as rejected and tell why."""
         self.rejected += 1
-        self._on_reject(Rejection(number, error.path[-1] if error.path else None, error.code, error.message, text))
+        self._on_reject(Rejection.of(number, text, error))
 
     def take(self, line: bytes | None, latest: datetime) -> Awaitable[None] | None:
         """Parse the next line, and hold the record until its batch is full; None is a line that was too long.
