@@ -9,7 +9,7 @@ from consentline.domain.access import Role
 from consentline.domain.eligibility import Reason
 from consentline.domain.erasures import Erased, ErasureStatus
 from consentline.domain.errors import DatabaseUnavailableError
-from consentline.domain.instants import DAY
+from consentline.domain.instants import DAY, Instant
 from consentline.domain.paging import PageRequest
 from consentline.domain.people import PersonFacts
 from consentline.domain.usage import Verdict
@@ -21,7 +21,7 @@ from consentline.settings import Settings
 from consentline.usecases import consent, erasing, erasures, objections, people, person_usage, posts
 from consentline.usecases.service import Service
 from tests.conftest import PSEUDONYMS
-from tests.integration.arrange import AI, ask_erasure, decide, erase
+from tests.integration.arrange import AI, ask_erasure, decide, erase, post, publish, record, train
 from tests.integration.leaving import (
     ANA,
     ERASURE,
@@ -35,6 +35,7 @@ from tests.integration.leaving import (
     told,
 )
 from tests.integration.snapshots import assert_same, snapshot
+from tests.oracle import micros
 
 T = TypeVar("T")
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -131,6 +132,36 @@ def test_a_person_who_is_erased_while_their_usage_is_asked_about_is_not_told_unu
         assert before.model_versions == meanwhile.model_versions
 
     run(scenario())
+
+
+def test_a_post_that_was_taken_for_an_erased_persons_counts_in_what_was_known_then(service: Service, run: Run) -> None:
+    async def scenario() -> None:
+        await record(service, post("p", ANA), post("q", ANA))
+        await publish(service, "d", "p")
+        await train(service, "r", "d:1", produced="m:1", started_at=micros("2024-04-01T00:00:00Z"))
+        known_then = await service.now()
+        await record(service, {"kind": "post_author", "post": "p", "author": "ben", "reason": "another account"})
+        before = await usage_of_ana(service, known_then)
+
+        await erase(service, ERASURE, ANA)
+
+        now, then = await usage_of_ana(service, None), await usage_of_ana(service, known_then)
+        assert (now.verdict, now.counts) == (Verdict.NOT_USED, {Verdict.NOT_USED: 1})
+        assert (then.verdict, then.counts) == (Verdict.USED, {Verdict.USED: 1, Verdict.NOT_USED: 1})
+        assert (then.verdict, then.counts, then.model_versions) == (
+            before.verdict,
+            before.counts,
+            before.model_versions,
+        )
+        page = await person_usage.list_post_usages(service, then, Verdict.USED, PageRequest(first=10))
+        assert [(each.post_key, each.usage.verdict) for each in page.items] == [("p", Verdict.USED)]
+
+    run(scenario())
+
+
+async def usage_of_ana(service: Service, known_at: Instant | None) -> person_usage.UserUsageAnswer:
+    """What is said of her use."""
+    return await person_usage.user_usage(service, ANA, known_at)
 
 
 def test_the_erased_posts_may_not_be_used_whatever_else_was_true_of_them(service: Service, run: Run) -> None:

@@ -29,13 +29,19 @@ WITH collect([platform, published_at, memberships, posts]) AS rows
 RETURN rows, EXISTS { MATCH (:User {key: $user}) } AS stands
 """
 
-# Nothing of them is left but where they are members; those whose turn is still to come are asked about alike.
+# Nothing is left of their posts but where they are members; those whose turn is still to come are asked about alike.
+# A post that was taken for theirs at `known_at` and is somebody else's since stands as it is.
 GROUPS_OF_ERASED: LiteralString = """
 MATCH (:User {key: $user})<-[a:AUTHORED_BY]-(p:Post)
-WHERE a.until IS NULL AND (p.erased_at IS NOT NULL OR p.described_at IS NOT NULL)
-WITH [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]] AS memberships
-WITH memberships, count(*) AS posts
-RETURN collect([null, null, memberships, posts]) AS rows
+WHERE (a.until IS NULL AND (p.erased_at IS NOT NULL OR p.described_at IS NOT NULL))
+   OR (a.recorded_at <= $known_at AND a.until > $known_at AND p.described_at <= $known_at)
+WITH p, count(CASE WHEN a.until IS NULL THEN 1 END) > 0 AS theirs
+WITH p, CASE WHEN theirs THEN null ELSE p END AS known,
+     [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]] AS memberships
+WITH memberships, known.platform AS platform, known.published_at AS published,
+     size([t IN $thresholds WHERE t <= known.published_at]) AS since
+WITH platform, since, memberships, min(published) AS published_at, count(*) AS posts
+RETURN collect([platform, published_at, memberships, posts]) AS rows
 """
 
 
@@ -48,7 +54,7 @@ async def groups(
     under the person's key: they were never recorded, or their erasure was confirmed since their facts were read.
     """
     if person.erased_at is not None:
-        rows = (await tx.get(GROUPS_OF_ERASED, user=person.key))["rows"]
+        rows = (await tx.get(GROUPS_OF_ERASED, user=person.key, known_at=known_at, thresholds=list(thresholds)))["rows"]
     else:
         row = await tx.get(GROUPS, user=person.key, known_at=known_at, thresholds=list(thresholds))
         if not row["stands"]:
@@ -71,9 +77,12 @@ RETURN collect([p.key, p.platform, p.published_at,
 
 PAGE_OF_ERASED: LiteralString = """
 MATCH (:User {key: $user})<-[a:AUTHORED_BY]-(p:Post)
-WHERE p.key > $after AND a.until IS NULL AND (p.erased_at IS NOT NULL OR p.described_at IS NOT NULL)
-WITH p ORDER BY p.key LIMIT $most
-RETURN collect([p.key, null, null,
+WHERE p.key > $after
+  AND ((a.until IS NULL AND (p.erased_at IS NOT NULL OR p.described_at IS NOT NULL))
+    OR (a.recorded_at <= $known_at AND a.until > $known_at AND p.described_at <= $known_at))
+WITH p, count(CASE WHEN a.until IS NULL THEN 1 END) > 0 AS theirs ORDER BY p.key LIMIT $most
+WITH p, CASE WHEN theirs THEN null ELSE p END AS known
+RETURN collect([p.key, known.platform, known.published_at,
   [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version]]]) AS rows
 """
 
@@ -81,7 +90,7 @@ RETURN collect([p.key, null, null,
 async def page(tx: Tx, person: PersonFacts, known_at: Instant, after: str, most: int) -> list[PostGroup]:
     """The next posts by key, each a group of its own."""
     if person.erased_at is not None:
-        rows = (await tx.get(PAGE_OF_ERASED, user=person.key, after=after, most=most))["rows"]
+        rows = (await tx.get(PAGE_OF_ERASED, user=person.key, known_at=known_at, after=after, most=most))["rows"]
     else:
         rows = (await tx.get(PAGE, user=person.key, known_at=known_at, after=after, most=most))["rows"]
     return [
