@@ -12,7 +12,10 @@ MATCH (p:Post) WHERE EXISTS { (p)-[:IN_SHARD]->(:Shard) }
 RETURN p.key AS key, coalesce(p.ineligible, []) AS ineligible,
        [(p)-[m:IN_SHARD]->(:Shard) | [m.dataset, m.from_version, m.to_version, m.recheck_at]] AS held
 """
-TALLIES = "MATCH (t:Tally) RETURN t.dataset AS dataset, t.purpose AS purpose, t.deltas AS deltas"
+TALLIES = """
+MATCH (t:TallyBlock) UNWIND range(0, size(t.deltas) - 1) AS i
+RETURN t.dataset AS dataset, t.purpose AS purpose, t.block * 64 + i + 1 AS number, t.deltas[i] AS by
+"""
 UNJUDGED = "MATCH (d:Dataset) RETURN d.key AS dataset, coalesce(d.unjudged, []) AS purposes"
 
 
@@ -32,12 +35,12 @@ async def check_counts(service: Service) -> None:
                 at[begin] = at.get(begin, 0) + 1
                 if end is not None:
                     at[end] = at.get(end, 0) - 1
-    stored = {
-        (row["dataset"], row["purpose"]): {number: by for number, by in enumerate(row["deltas"], 1) if by}
-        for row in tallies
-    }
+    stored: dict[tuple[str, str], dict[int, int]] = {}
+    for row in tallies:
+        if row["by"]:
+            stored.setdefault((row["dataset"], row["purpose"]), {})[row["number"]] = row["by"]
     nonzero = {key: {number: by for number, by in at.items() if by} for key, at in expected.items()}
-    assert {key: at for key, at in stored.items() if at} == {key: at for key, at in nonzero.items() if at}
+    assert stored == {key: at for key, at in nonzero.items() if at}
     await _check_judgements(service, tracked, unjudged)
 
 

@@ -13,7 +13,10 @@ MATCH (p:Post)-[m:IN_SHARD]->(s:Shard)
 RETURN p.key AS post, coalesce(p.ineligible, []) AS ineligible, m.dataset AS dataset, s.dataset AS shard_of,
        m.from_version AS begin, m.to_version AS end, m.recheck_at AS recheck_at
 """
-TALLIES: LiteralString = "MATCH (t:Tally) RETURN t.dataset AS dataset, t.purpose AS purpose, t.deltas AS deltas"
+TALLIES: LiteralString = """
+MATCH (t:TallyBlock) UNWIND range(0, size(t.deltas) - 1) AS i
+RETURN t.dataset AS dataset, t.purpose AS purpose, t.block * 64 + i + 1 AS number, t.deltas[i] AS by
+"""
 UNJUDGED: LiteralString = "MATCH (d:Dataset) RETURN d.key AS dataset, coalesce(d.unjudged, []) AS purposes"
 RUNS: LiteralString = """
 MATCH (r:TrainingRun) WHERE r.started_at IS NOT NULL AND r.status <> 'FAILED'
@@ -58,8 +61,7 @@ def check_tallies(held: list[Any], tallies: list[Any]) -> None:
                 wanted[(row["dataset"], purpose, row["end"])] -= 1
     stored: Counter[tuple[str, str, int]] = Counter()
     for row in tallies:
-        for number, delta in enumerate(row["deltas"], 1):
-            stored[(row["dataset"], row["purpose"], number)] += delta
+        stored[(row["dataset"], row["purpose"], row["number"])] += row["by"]
     assert {key: delta for key, delta in stored.items() if delta} == {key: each for key, each in wanted.items() if each}
 
 

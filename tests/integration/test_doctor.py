@@ -66,11 +66,11 @@ class Fault:
 
 FAULTS = {
     "a tally that is off by one": Fault(
-        "MATCH (t:Tally) SET t.deltas = [t.deltas[0] + 1] + t.deltas[1..]",
+        "MATCH (t:TallyBlock) SET t.deltas = [t.deltas[0] + 1] + t.deltas[1..]",
         (Finding("counts", "d:1", "+3 stored for AI_TRAINING, +2 by its members"),),
     ),
     "a member that was never judged": Fault(
-        "MATCH (p:Post {key: 'a2'}) SET p.ineligible = [] WITH p MATCH (t:Tally) SET t.deltas = [1, 0, -1]",
+        "MATCH (p:Post {key: 'a2'}) SET p.ineligible = [] WITH p MATCH (t:TallyBlock) SET t.deltas = [1, 0, -1]",
         (Finding("judgements", "d", "members are marked otherwise than they are judged now (1)"),),
     ),
     "memberships that overlap": Fault(
@@ -128,7 +128,7 @@ FAULTS = {
     ),
     "an objector's post in what was built and read since": Fault(
         "MATCH (:Post {key: 'a1'})-[m:IN_SHARD]->() REMOVE m.to_version WITH m"
-        " MATCH (t:Tally) SET t.deltas = [2, -1, 0]",
+        " MATCH (t:TallyBlock) SET t.deltas = [2, -1, 0]",
         (
             Finding("restricted", "d:3", "a built version holds posts under an objection recorded before its seal"),
             Finding("restricted", "r2", "a run started on posts under an objection recorded before its start"),

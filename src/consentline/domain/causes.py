@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from consentline.domain.datasets import Membership, VersionRef
+from consentline.domain.datasets import Membership
 from consentline.domain.erasures import Erasure, ErasureStatus
 from consentline.domain.flags import CauseKind, Source, SourceKind
 from consentline.domain.instants import EVER, Instant
@@ -13,7 +13,7 @@ from consentline.domain.objections import STOPPING, Objection
 from consentline.domain.people import PersonFacts, jurisdiction_at
 from consentline.domain.policies import Policy, governing
 from consentline.domain.training import TrainingRun
-from consentline.domain.usage import ReadBy, models_reached
+from consentline.domain.usage import ReadBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +99,22 @@ def any_run(_run: TrainingRun) -> bool:
 
 
 class Reach:
-    """Which model versions used posts with given memberships, in one state of the upper graph; each walked once."""
+    """Which model versions used posts with given memberships, in one state of the upper graph; each asked once."""
 
     def __init__(self, lineage: Lineage) -> None:
         self._lineage = lineage
-        self._reached: dict[tuple[tuple[VersionRef, ...], ReadBy], frozenset[str]] = {}
+        self._reached: dict[tuple[frozenset[str], ReadBy], frozenset[str]] = {}
 
     def models(self, memberships: Iterable[Membership], counts: ReadBy) -> frozenset[str]:
-        """The model versions that used them in any relation, by reading runs that count; equal filters ask the same."""
-        held_in = tuple(self._lineage.holding(memberships, EVER))
-        if (held_in, counts) not in self._reached:
-            self._reached[held_in, counts] = models_reached(self._lineage, held_in, EVER, counts)
-        return self._reached[held_in, counts]
+        """The model versions that used them in any relation, by reading runs that count; equal filters ask the same.
+
+        It costs the runs that read them, not the versions that hold them.
+        """
+        readers = frozenset(self._lineage.readers(memberships))
+        if (readers, counts) not in self._reached:
+            counted = (run for run in readers if counts(self._lineage.runs[run]))
+            self._reached[readers, counts] = frozenset[str]().union(*map(self._lineage.models_after, counted))
+        return self._reached[readers, counts]
 
 
 class CauseFinder:

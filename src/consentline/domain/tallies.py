@@ -22,6 +22,10 @@ class Member(NamedTuple):
     memberships: tuple[Membership, ...] = ()
 
 
+BLOCK = 64
+"""For how many versions one node keeps the differences: a fact writes short lists, however many versions there are."""
+
+
 class TallyKey(NamedTuple):
     """What is counted: members of a dataset that may not be used for a purpose."""
 
@@ -65,12 +69,19 @@ class Differences:
         return {key: posts for key, posts in self._held.items() if posts and key.memberships}
 
 
-def applied(deltas: Sequence[int], changes: Mapping[int, int]) -> list[int]:
-    """The stored differences (at index i that of version i + 1) with changes by version number."""
-    changed = list(deltas) + [0] * (max(changes) - len(deltas))
+def in_blocks(changes: Mapping[int, int]) -> dict[int, list[int]]:
+    """Changes by version number as what they add to the differences of each block, from the first on."""
+    found: defaultdict[int, list[int]] = defaultdict(lambda: [0] * BLOCK)
     for number, by in changes.items():
-        changed[number - 1] += by
-    return changed
+        block, offset = divmod(number - 1, BLOCK)
+        found[block][offset] += by
+    return dict(sorted(found.items()))
+
+
+def joined(blocks: Mapping[int, Sequence[int]]) -> list[int]:
+    """The differences of blocks, in one list: at index i that of version i + 1."""
+    nothing = [0] * BLOCK
+    return [by for block in range(max(blocks, default=-1) + 1) for by in blocks.get(block, nothing)]
 
 
 def count_at(deltas: Sequence[int], number: int) -> int:

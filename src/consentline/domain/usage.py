@@ -248,15 +248,3 @@ def possible_versions(
         if lineage.versions[ref].coverage is not Coverage.COMPLETE
         and cannot_rule_out(lineage, lineage.versions[ref], known_at, selected=covers_person, held=held_in.__contains__)
     ]
-
-
-def models_reached(
-    lineage: Lineage, held_in: Iterable[VersionRef], known_at: Instant, counts: ReadBy
-) -> frozenset[str]:
-    """The model versions that used, in any relation, a post held in `held_in` and read by a run that `counts`."""
-    nobody = Node(Kind.POST, "")
-    return frozenset(
-        use.model_version
-        for use in influence(lineage, nobody, held_in, known_at, counts)
-        if use.model_version is not None
-    )

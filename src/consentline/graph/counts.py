@@ -3,7 +3,8 @@
 Everything here is written under the upper graph's guard.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import LiteralString, NamedTuple
 
@@ -12,7 +13,7 @@ from consentline.domain.concerns import Concern
 from consentline.domain.datasets import Membership
 from consentline.domain.instants import Instant
 from consentline.domain.judgement import Judgement
-from consentline.domain.tallies import Differences, Member, TallyKey, applied, count_at
+from consentline.domain.tallies import BLOCK, Differences, Member, TallyKey, count_at, in_blocks, joined
 from consentline.graph import holdings
 from consentline.graph.facts import Rows
 from consentline.graph.session import Tx
@@ -135,16 +136,10 @@ async def restrict(
     ]
 
 
-TALLIES: LiteralString = """
-UNWIND $keys AS key
-MATCH (t:Tally {dataset: key[0], purpose: key[1]})
-RETURN collect([t.dataset, t.purpose, t.deltas]) AS rows
-"""
-
-WRITE_TALLIES: LiteralString = """
+CHANGE_TALLIES: LiteralString = """
 UNWIND $rows AS row
-MERGE (t:Tally {dataset: row[0], purpose: row[1]})
-SET t.deltas = row[2]
+MERGE (t:TallyBlock {dataset: row[0], purpose: row[1], block: row[2]})
+SET t.deltas = [i IN range(0, size(row[3]) - 1) | coalesce(t.deltas[i], 0) + row[3][i]]
 """
 
 
@@ -156,28 +151,29 @@ async def change(tx: Tx, differences: Differences) -> None:
 
 async def change_tallies(tx: Tx, changes: Mapping[TallyKey, Mapping[int, int]]) -> None:
     """Add differences, by version number, to the tallies."""
-    if not changes:
-        return
-    standing = await _deltas(tx, changes)
-    rows = [[*key, applied(standing.get(key, ()), changes[key])] for key in sorted(changes)]
-    await tx.rows(WRITE_TALLIES, rows=rows)
-
-
-async def _deltas(tx: Tx, keys: Collection[TallyKey]) -> dict[TallyKey, list[int]]:
-    rows = (await tx.get(TALLIES, keys=[list(key) for key in sorted(keys)]))["rows"]
-    return {TallyKey(row[0], row[1]): row[2] for row in rows}
+    rows = [[*key, block, by] for key in sorted(changes) for block, by in in_blocks(changes[key]).items()]
+    if rows:
+        await tx.rows(CHANGE_TALLIES, rows=rows)
 
 
 OF_DATASET: LiteralString = """
-MATCH (t:Tally {dataset: $dataset})
-RETURN collect([t.purpose, t.deltas]) AS rows
+MATCH (t:TallyBlock {dataset: $dataset})
+RETURN collect([t.purpose, t.block, t.deltas]) AS rows
 """
 
 
 async def tallies(tx: Tx, dataset: str) -> dict[TallyKey, list[int]]:
     """The stored differences of the dataset for each purpose, at index i those of version i + 1."""
     rows = (await tx.get(OF_DATASET, dataset=dataset))["rows"]
-    return {TallyKey(dataset, purpose): deltas for purpose, deltas in rows}
+    return {TallyKey(dataset, purpose): deltas for purpose, deltas in of_purposes(rows).items()}
+
+
+def of_purposes(rows: Iterable[tuple[str, int, list[int]]]) -> dict[str, list[int]]:
+    """The differences for each purpose, from rows of purpose, block and differences."""
+    blocks: defaultdict[str, dict[int, list[int]]] = defaultdict(dict)
+    for purpose, block, deltas in rows:
+        blocks[purpose][block] = deltas
+    return {purpose: joined(each) for purpose, each in blocks.items()}
 
 
 async def close_all(tx: Tx, dataset: str, number: int) -> None:
@@ -189,7 +185,11 @@ async def close_all(tx: Tx, dataset: str, number: int) -> None:
 STANDING: LiteralString = """
 MATCH (d:Dataset {key: $dataset})
 RETURN $purpose IN coalesce(d.unjudged, []) AS unjudged,
-  coalesce(head(COLLECT { MATCH (t:Tally {dataset: $dataset, purpose: $purpose}) RETURN t.deltas }), []) AS deltas,
+  COLLECT {
+    MATCH (t:TallyBlock {dataset: $dataset, purpose: $purpose})
+    WHERE t.block <= $block
+    RETURN [t.block, t.deltas]
+  } AS blocks,
   EXISTS {
     MATCH (:Post)-[m:IN_SHARD]->(:Shard)
     WHERE m.dataset = $dataset AND m.recheck_at <= $now
@@ -208,8 +208,9 @@ class StoredCount:
 
 async def standing(tx: Tx, dataset: str, number: int, purpose: str, now: Instant) -> StoredCount:
     """What is stored for a version of a dataset with a COMPLETE manifest."""
-    row = await tx.get(STANDING, dataset=dataset, number=number, purpose=purpose, now=now)
-    return StoredCount(count_at(row["deltas"], number), not (row["unjudged"] or row["due"]))
+    block = (number - 1) // BLOCK
+    row = await tx.get(STANDING, dataset=dataset, number=number, block=block, purpose=purpose, now=now)
+    return StoredCount(count_at(joined(dict(row["blocks"])), number), not (row["unjudged"] or row["due"]))
 
 
 DUE: LiteralString = """

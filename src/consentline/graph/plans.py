@@ -7,6 +7,7 @@ from consentline.domain.affected import Holding
 from consentline.domain.datasets import VersionRef
 from consentline.domain.instants import Instant
 from consentline.domain.tallies import count_at
+from consentline.graph.counts import of_purposes
 from consentline.graph.facts import Rows
 from consentline.graph.session import Tx
 
@@ -73,7 +74,7 @@ UNWIND $datasets AS dataset
 MATCH (d:Dataset {key: dataset})
 RETURN collect([
   dataset,
-  COLLECT { MATCH (t:Tally {dataset: dataset}) RETURN [t.purpose, t.deltas] },
+  COLLECT { MATCH (t:TallyBlock {dataset: dataset}) RETURN [t.purpose, t.block, t.deltas] },
   coalesce(d.unjudged, []),
   EXISTS { MATCH (:Post)-[m:IN_SHARD]->(:Shard) WHERE m.dataset = dataset AND m.recheck_at <= $now }
 ]) AS rows
@@ -84,7 +85,8 @@ async def stored_counts(tx: Tx, datasets: Collection[str], now: Instant) -> dict
     """What is stored of how many members of each dataset's versions may not be used."""
     rows = (await tx.get(STORED, datasets=sorted(datasets), now=now))["rows"]
     return {
-        dataset: StoredCounts(dict(deltas), frozenset(unjudged), not due) for dataset, deltas, unjudged, due in rows
+        dataset: StoredCounts(of_purposes(blocks), frozenset(unjudged), not due)
+        for dataset, blocks, unjudged, due in rows
     }
 
 

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from consentline.domain.affected import AffectedPosts, Event, Holding, PlanCause
 from consentline.domain.datasets import Coverage, DatasetVersion, VersionRef, VersionStatus
 from consentline.domain.flags import FlagStatus, RetrainingFlag
-from consentline.domain.instants import EVER
-from consentline.domain.lineage import Lineage
+from consentline.domain.instants import EVER, Instant
+from consentline.domain.lineage import Kind, Lineage, Node
 from consentline.domain.plan_obstacles import Undecided
 from consentline.domain.plan_steps import BaseChoice, BaseRelation, InputChoice, Method, Plan, PlannedInput, Step
 from consentline.domain.plans import Planner
 from consentline.domain.posts import PostFacts
 from consentline.domain.training import Derivation, DerivationKind, ModelStatus, ModelVersion, TrainingRun
-from consentline.domain.usage import models_reached
+from consentline.domain.usage import ReadBy, influence
 from tests.unit.domain.factories import AI, RECORDED, ref, run, version
 
 T = TypeVar("T")
@@ -28,6 +28,14 @@ UNKNOWN = ("u:1", "w:1")
 
 def flag(model: str, due: int = RECORDED) -> RetrainingFlag:
     return RetrainingFlag(f"flag of {model}", model, FlagStatus.OPEN, None, RECORDED, due, None, None)
+
+
+def models_reached(
+    lineage: Lineage, held_in: Iterable[VersionRef], known_at: Instant, counts: ReadBy
+) -> frozenset[str]:
+    """The model versions that used, in any relation, a post held in `held_in` and read by a run that `counts`."""
+    uses = influence(lineage, Node(Kind.POST, ""), held_in, known_at, counts)
+    return frozenset(use.model_version for use in uses if use.model_version is not None)
 
 
 @dataclass

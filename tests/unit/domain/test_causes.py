@@ -2,13 +2,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from consentline.domain.causes import CauseFinder, Reach, ScopedPosts, claim_of, live_claims
+from consentline.domain.causes import CauseFinder, ForPurposes, Reach, ScopedPosts, any_run, claim_of, live_claims
 from consentline.domain.datasets import Membership
 from consentline.domain.flags import CauseKind
+from consentline.domain.instants import EVER
 from consentline.domain.lineage import Lineage
 from consentline.domain.objections import Objection, ObjectionStatus
 from consentline.domain.people import PersonFacts
+from consentline.domain.usage import ReadBy
 from tests.unit.domain.factories import (
     AI,
     PUBLISHED,
@@ -22,6 +26,7 @@ from tests.unit.domain.factories import (
     upper,
     version,
 )
+from tests.unit.domain.plan_worlds import World, models_reached, worlds
 
 OBJECTION, THIRD_PARTY = CauseKind.OBJECTION, CauseKind.THIRD_PARTY_OBJECTED
 STORY = (
@@ -180,3 +185,13 @@ def test_one_walk_serves_all_objections_that_ask_the_same() -> None:
 
     assert together == [{"m:1", "m:4"}] * 2
     assert apart == frozenset()
+
+
+@given(worlds, st.sampled_from([any_run, ForPurposes(frozenset({AI})), ForPurposes(frozenset({"ADS"}))]))
+def test_what_is_reached_is_what_the_walk_from_the_holding_versions_finds(world: World, counts: ReadBy) -> None:
+    reach = Reach(world.lineage)
+
+    for holdings in world.posts.values():
+        memberships = [each.membership for each in holdings]
+        held_in = world.lineage.holding(memberships, EVER)
+        assert reach.models(memberships, counts) == models_reached(world.lineage, held_in, EVER, counts)

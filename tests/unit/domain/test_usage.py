@@ -18,7 +18,6 @@ from consentline.domain.usage import (
     Use,
     Verdict,
     influence,
-    models_reached,
     possible_versions,
     usage_of,
 )
@@ -39,6 +38,7 @@ from tests.unit.domain.factories import (
     upper,
     version,
 )
+from tests.unit.domain.plan_worlds import models_reached
 
 TRAINED, DERIVED, SYNTHETIC = Relation.TRAINED_ON, Relation.DERIVED_MODEL, Relation.SYNTHETIC_DATA
 USED, NOT_USED, UNKNOWN = Verdict.USED, Verdict.NOT_USED, Verdict.UNKNOWN
