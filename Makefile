@@ -1,6 +1,8 @@
 # The commands that people and CI use. `make demo` and `make test` need Python ≥ 3.11 with venv, and nothing else.
 PYTHON ?= python3
 VENV := .venv
+# Test processes, each with a Neo4j of its own (1 GiB); 0: all in one, as with a Neo4j that is given.
+WORKERS ?= $(if $(CONSENTLINE_TEST_NEO4J_URI),0,2)
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -13,7 +15,7 @@ demo: $(STAMP)  ## the story loaded, served and asked; stays up until Ctrl-C
 	@$(BIN)/consentline demo
 
 test: $(STAMP)  ## every test, against a real Neo4j
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 30
 
 check: $(STAMP)  ## lint, format, strict types, layers, schema drift
 	$(BIN)/ruff check .

@@ -58,6 +58,7 @@ def neo4j_server(settings: Settings) -> Iterator[Server]:
     """The Neo4j that CONSENTLINE_TEST_NEO4J_URI names, else an embedded one with an empty home."""
     uri = os.environ.get("CONSENTLINE_TEST_NEO4J_URI")
     if uri is not None:
+        assert "PYTEST_XDIST_WORKER" not in os.environ, "the workers would share one Neo4j: run with -n 0"
         user = os.environ.get("CONSENTLINE_TEST_NEO4J_USER", "neo4j")
         yield Server(uri, user, os.environ["CONSENTLINE_TEST_NEO4J_PASSWORD"])
         return

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 NODE = Path(__file__).resolve().parent / "node"
 _INSTALL = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
@@ -22,6 +23,14 @@ def installed(what: str) -> Path:
         if os.environ.get("CI", "").lower() in ("1", "true"):
             pytest.fail(reason)
         pytest.skip(reason)
-    done = subprocess.run(_INSTALL, cwd=NODE, capture_output=True, text=True, timeout=900, check=False)
-    assert done.returncode == 0, done.stderr
+    with FileLock(NODE / ".installing"):  # several workers of one run
+        if not _up_to_date():
+            done = subprocess.run(_INSTALL, cwd=NODE, capture_output=True, text=True, timeout=900, check=False)
+            assert done.returncode == 0, done.stderr
     return NODE
+
+
+def _up_to_date() -> bool:
+    """Whether what npm last installed is what the lock file says."""
+    told, done = NODE / "package-lock.json", NODE / "node_modules" / ".package-lock.json"
+    return done.is_file() and done.stat().st_mtime >= told.stat().st_mtime

@@ -420,7 +420,7 @@ class Picked:
         Picked({"publishedFrom": FEB}, {"scottish"}),
         Picked({"publishedBefore": FEB}, {"english", "unknown"}),
     ],
-    ids=str,
+    ids=lambda case: str(case.selection),
 )
 def test_a_selection_picks_what_it_covers_and_nothing_unknown(case: Picked) -> None:
     people = (user("ana", jurisdiction="GB"), user("ben", jurisdiction="GB-SCT"))

@@ -413,7 +413,11 @@ ENCRYPTED = (
 OTHERS = (Ed448PrivateKey.generate(), generate_private_key(SECP256R1()))
 
 
-@pytest.mark.parametrize("pem", ["", "x", PUBLIC, ENCRYPTED, *map(pem_of, OTHERS), PRIVATE[:60]])
+@pytest.mark.parametrize(
+    "pem",
+    ["", "x", PUBLIC, ENCRYPTED, *map(pem_of, OTHERS), PRIVATE[:60]],
+    ids=["nothing", "no PEM", "a public key", "an encrypted key", "Ed448", "P-256", "cut off"],
+)
 def test_what_cannot_sign(pem: str) -> None:
     with pytest.raises(PermitError) as raised:
         Signer(pem, HOUR)
@@ -422,7 +426,11 @@ def test_what_cannot_sign(pem: str) -> None:
     assert raised.value.message == "that is not the PEM of an Ed25519 private key"
 
 
-@pytest.mark.parametrize("pem", ["", "x", PRIVATE, *map(public_pem_of, OTHERS), PUBLIC[:60]])
+@pytest.mark.parametrize(
+    "pem",
+    ["", "x", PRIVATE, *map(public_pem_of, OTHERS), PUBLIC[:60]],
+    ids=["nothing", "no PEM", "a private key", "Ed448", "P-256", "cut off"],
+)
 def test_what_cannot_check(pem: str) -> None:
     assert refusal(permit(), pem) == ("PERMIT_KEY", "that is not the PEM of an Ed25519 public key")
 

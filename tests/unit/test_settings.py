@@ -213,7 +213,7 @@ WRONG = (
 )
 
 
-@pytest.mark.parametrize("case", WRONG, ids=lambda case: f"{case.name}={case.value}")
+@pytest.mark.parametrize("case", WRONG, ids=lambda case: f"{case.name}={case.value.partition(chr(10))[0]}")
 def test_a_wrong_variable_is_named_and_its_value_is_not_repeated(monkeypatch: pytest.MonkeyPatch, case: Wrong) -> None:
     error = refusal_of(monkeypatch, **{case.name: case.value})
 

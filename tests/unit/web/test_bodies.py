@@ -46,6 +46,7 @@ def test_an_empty_body_is_an_empty_stream() -> None:
 @pytest.mark.parametrize(
     "data",
     [b"plain text", gzip.compress(b"a line\n" * 100)[:-9], gzip.compress(b"a\n")[:5], gzip.compress(b"a\n") + b"junk"],
+    ids=["plain", "cut off in the end", "cut off in the header", "junk after it"],
 )
 def test_what_is_no_whole_gzip_stream_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidInputError) as raised:
