@@ -6,9 +6,7 @@ slice a shard: what an author wrote touches one shard, and only that is trained 
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
@@ -20,40 +18,34 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from examples.retraining_pipeline.platform_posts import TOPICS, Post
 
 _MANIFEST = "shards.json"
+_POSITIONS = 2**64
 
 
-def shard_of(author: str, shards: int) -> int:
-    """The shard in which everything that an author wrote is trained."""
-    return int.from_bytes(hashlib.sha256(author.encode()).digest()[:8], "big") % shards
+def shard_at(position: int, shards: int) -> int:
+    """The shard, from 1 up, of what lies at a position of the dataset: positions are split evenly (docs/plans.md)."""
+    return position * shards // _POSITIONS + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """What came of a training: the shards that were trained, and those taken over as they were."""
+def train(
+    by_shard: Mapping[int, Collection[Post]], folder: Path, again: Collection[int], previous: Path | None
+) -> None:
+    """Train the shards `again`, and take the others over from the previous model.
 
-    trained: tuple[int, ...]
-    kept: tuple[int, ...]
-
-
-def train(posts: Collection[Post], shards: int, folder: Path, previous: Path | None = None) -> Trained:
-    """Train the shards whose posts are not those of the previous model, and take the others over.
-
-    A shard is told by a digest of its sorted post keys, so whatever changed in it has it trained anew.
+    Raises:
+        ValueError: a shard that is to be taken over was trained on other posts than it holds now.
     """
-    by_shard: defaultdict[int, list[Post]] = defaultdict(list)
-    for post in posts:
-        by_shard[shard_of(post.author, shards)].append(post)
-    manifest = {str(shard): _digest(by_shard[shard]) for shard in range(shards)}
-    before = _manifest(previous)
+    manifest = {str(shard): _digest(posts) for shard, posts in by_shard.items()}
+    before = {} if previous is None else json.loads((previous / _MANIFEST).read_text(encoding="utf-8"))
+    for shard in by_shard.keys() - set(again):
+        if before.get(str(shard)) != manifest[str(shard)]:
+            raise ValueError(f"shard {shard} was trained on other posts: it cannot be taken over")
     folder.mkdir(parents=True)
-    kept = tuple(shard for shard in range(shards) if before.get(str(shard)) == manifest[str(shard)])
-    for shard in range(shards):
-        if previous is not None and shard in kept:
-            _file(folder, shard).write_bytes(_file(previous, shard).read_bytes())
+    for shard, posts in by_shard.items():
+        if previous is None or shard in again:
+            joblib.dump(_fit(posts), _file(folder, shard))
         else:
-            joblib.dump(_fit(by_shard[shard]), _file(folder, shard))
+            _file(folder, shard).write_bytes(_file(previous, shard).read_bytes())
     (folder / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
-    return Trained(tuple(shard for shard in range(shards) if shard not in kept), kept)
 
 
 def predict(folder: Path, texts: Sequence[str]) -> list[str]:
@@ -71,7 +63,7 @@ def _likely(model: Pipeline, texts: Sequence[str], topics: Sequence[str]) -> np.
     return np.stack([likely[:, columns[topic]] if topic in columns else np.zeros(len(texts)) for topic in topics], 1)
 
 
-def _fit(posts: list[Post]) -> Pipeline:
+def _fit(posts: Collection[Post]) -> Pipeline:
     """The order of the posts is that of their keys, and nothing is drawn: the same posts give the same model."""
     ordered = sorted(posts, key=lambda post: post.key)
     model = make_pipeline(HashingVectorizer(n_features=2**12), LogisticRegression())
@@ -80,10 +72,6 @@ def _fit(posts: list[Post]) -> Pipeline:
 
 def _digest(posts: Collection[Post]) -> str:
     return hashlib.sha256("\n".join(sorted(post.key for post in posts)).encode()).hexdigest()
-
-
-def _manifest(folder: Path | None) -> Mapping[str, str]:
-    return {} if folder is None else json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
 
 
 def _file(folder: Path, shard: int) -> Path:
