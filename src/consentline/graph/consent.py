@@ -22,7 +22,9 @@ class ConsentEvent(NamedTuple):
 
 
 HISTORY: LiteralString = """
-OPTIONAL MATCH (u:User) WHERE u.key IN $users
+UNWIND $users AS user
+OPTIONAL MATCH (u:User {key: user})
+WITH head(collect(u)) AS u
 WITH [(u)-[:SAID]->(s:ConsentState {purpose: $purpose}) WHERE u.erased_at IS NULL OR s.objection IS NOT NULL
      | [s.valid_from, s.recorded_at,
        CASE s.status WHEN 'GIVEN' THEN 'CONSENT_GIVEN' WHEN 'WITHDRAWN' THEN 'CONSENT_WITHDRAWN' ELSE s.status END,

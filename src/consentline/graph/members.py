@@ -244,18 +244,20 @@ async def members(tx: Tx, dataset: str, number: int, most: int = 2**62) -> list[
 HELD: LiteralString = """
 UNWIND $posts AS keys
 UNWIND keys AS key
-MATCH (p:Post {key: key})-[m:IN_SHARD {dataset: $dataset}]->(:Shard)
-WHERE m.from_version <= $number AND coalesce(m.to_version, 9223372036854775807) > $number
-RETURN collect(keys[0]) AS posts
+MATCH (p:Post {key: key})
+RETURN collect([keys[0], EXISTS {
+  MATCH (p)-[m:IN_SHARD {dataset: $dataset}]->(:Shard)
+  WHERE m.from_version <= $number AND coalesce(m.to_version, 9223372036854775807) > $number
+}]) AS rows
 """
 
 
-async def held(tx: Tx, dataset: str, number: int, posts: Sequence[Sequence[str]]) -> set[str]:
-    """Those of the posts that have an interval with the version number in it.
+async def held(tx: Tx, dataset: str, number: int, posts: Sequence[Sequence[str]]) -> dict[str, bool]:
+    """Whether the posts have an interval with the version number in it; those that nothing names are absent.
 
     Each by the first of the keys under which it may be stored.
     """
-    return set((await tx.get(HELD, dataset=dataset, number=number, posts=list(posts)))["posts"])
+    return dict((await tx.get(HELD, dataset=dataset, number=number, posts=list(posts)))["rows"])
 
 
 OF_VERSIONS: LiteralString = """

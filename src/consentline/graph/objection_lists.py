@@ -103,8 +103,10 @@ async def page_by_urgency(tx: Tx, overdue: bool | None, now: Instant, request: P
 
 
 LIST_OF_PERSON: LiteralString = """
-MATCH (u:User)<-[:FILED_BY]-(o:Objection)
-WHERE u.key IN $users
+UNWIND $users AS user
+MATCH (u:User {key: user})
+WITH head(collect(u)) AS u
+MATCH (u)<-[:FILED_BY]-(o:Objection)
 WITH o ORDER BY o.received_at, o.key
 WITH collect(o) AS found
 RETURN size(found) AS total,

@@ -46,10 +46,14 @@ class PostForUsage:
     memberships: tuple[Membership, ...]
 
 
+# The keys are sought one after the other, as they are listed: its own first. What becomes a digest in between is found
+# by it; the other way round it would be missed by both.
 FOR_USAGE: LiteralString = """
 MATCH (r:Revision {name: 'lineage'})
 WITH r, datetime.realtime() AS now
-OPTIONAL MATCH (p:Post) WHERE p.key IN $posts
+UNWIND $posts AS key
+OPTIONAL MATCH (p:Post {key: key})
+WITH r, now, head(collect(p)) AS p
 RETURN
   now.epochSeconds * 1000000 + now.microsecond AS instant,
   r.value AS revision,
@@ -67,7 +71,8 @@ RETURN
 async def for_usage(tx: Tx, keys: Sequence[str]) -> PostForUsage:
     """Clock, revision, the post's facts and its memberships in one small statement.
 
-    `keys` are the key asked about, by which the answer calls the post, and others under which it may be stored.
+    `keys` are the key asked about, by which the answer calls the post, and others under which it may be stored. A post
+    that is not found may be about to be erased at this instant: see `usecases/suppression.surely`.
     """
     row = await tx.get(FOR_USAGE, posts=keys)
     facts = PostFacts(key=keys[0])
@@ -157,7 +162,8 @@ async def person(tx: Tx, keys: Sequence[str]) -> PersonFacts:
 
 SUMMARIES: LiteralString = """
 UNWIND $posts AS keys
-MATCH (p:Post) WHERE p.key IN keys
+UNWIND keys AS key
+MATCH (p:Post {key: key})
 RETURN collect([keys[0], p.described_at IS NOT NULL,
   head([(p)-[a:AUTHORED_BY]->(u:User) WHERE a.until IS NULL AND u.erased_at IS NULL | u.key]),
   p.platform, p.kind, p.published_at,
@@ -174,8 +180,11 @@ async def summaries(tx: Tx, keys: Sequence[Sequence[str]]) -> dict[str, PostSumm
 
 
 OF_PERSON: LiteralString = """
-MATCH (u:User)<-[a:AUTHORED_BY]-(p:Post)
-WHERE u.key IN $users AND a.until IS NULL AND (p.described_at IS NOT NULL OR p.erased_at IS NOT NULL)
+UNWIND $users AS user
+MATCH (u:User {key: user})
+WITH head(collect(u)) AS u
+MATCH (u)<-[a:AUTHORED_BY]-(p:Post)
+WHERE a.until IS NULL AND (p.described_at IS NOT NULL OR p.erased_at IS NOT NULL)
 WITH p.key AS key ORDER BY key
 WITH collect(key) AS found
 RETURN size(found) AS total, [key IN found WHERE key > $after][..$most] AS keys

@@ -41,6 +41,11 @@ class SuppressedError(Exception):
         self.posts = frozenset(posts)
 
 
+async def suppressing(tx: Tx) -> bool:
+    """Whether anybody was ever erased, or is being erased now."""
+    return (await tx.get(SUPPRESSING))["suppressing"]
+
+
 async def begin(tx: Tx) -> None:
     """Somebody is erased: from now on digests are looked for. The guard is held."""
     await tx.rows(BEGIN)
@@ -94,13 +99,13 @@ async def check_authors(tx: Tx, posts: Collection[str]) -> None:
     Raises:
         SuppressedError: naming those that are to be erased.
     """
-    if (await tx.get(SUPPRESSING))["suppressing"]:
+    if await suppressing(tx):
         erased = (await tx.get(WRITTEN_BY_ERASED, posts=Rows(sorted(posts))))["posts"]
         if erased:
             raise SuppressedError(posts=erased)
 
 
 async def _rows(tx: Tx, pseudonyms: Pseudonyms, label: str, keys: Collection[str]) -> list[list[str]]:
-    if not (await tx.get(SUPPRESSING))["suppressing"]:
+    if not await suppressing(tx):
         return []
     return [[key, pseudonyms.of(label, key)] for key in keys if not is_digest(key)]

@@ -22,6 +22,7 @@ from consentline.graph.session import Tx
 from consentline.usecases.audit import accepted, decide
 from consentline.usecases.membership import Locked, drop, in_members_transaction, take
 from consentline.usecases.service import Service
+from consentline.usecases.suppression import surely
 
 MOST_LISTED = 100_000
 """How many posts one registration lists: it is one transaction, held in the database's memory (about 4 KB a post)."""
@@ -149,8 +150,8 @@ async def contains(service: Service, version: DatasetVersion, post: str) -> bool
     if version.coverage is not Coverage.COMPLETE or version.status is VersionStatus.BUILDING:
         return None
     asked = service.pseudonyms.either("Post", post)
-    held = await service.graph.read(lambda tx: members.held(tx, version.dataset, version.number, [asked]))
-    return bool(held)
+    held = await surely(service, lambda tx: members.held(tx, version.dataset, version.number, [asked]), bool)
+    return held.get(post, False)
 
 
 def get_version(lineage: Lineage, ref: VersionRef, path: tuple[str, ...] = ("dataset",)) -> DatasetVersion:

@@ -72,7 +72,8 @@ async def _in_transaction(
 
 async def _held(service: Service, ref: VersionRef, posts: Sequence[str]) -> set[str]:
     asked = [service.pseudonyms.either("Post", post) for post in sorted(set(posts))]
-    return await service.graph.read(lambda tx: members.held(tx, ref.dataset, ref.number, asked))
+    found = await service.graph.read(lambda tx: members.held(tx, ref.dataset, ref.number, asked))
+    return {post for post, is_member in found.items() if is_member}
 
 
 async def seal_version(service: Service, ref: VersionRef) -> bool:

@@ -13,6 +13,7 @@ from consentline.graph import person_usage, posts, upper
 from consentline.graph.person_usage import PostGroup
 from consentline.graph.session import Tx
 from consentline.usecases.service import Service, known_or_now
+from consentline.usecases.suppression import surely
 from consentline.usecases.usage import PostUsageAnswer, explain
 
 _SCANNED_AT_ONCE = 500
@@ -56,7 +57,7 @@ async def user_usage(service: Service, user: str, known_at: Instant | None) -> U
             user, verdict, tuple(sorted(models)), dict(counts), person, asked, now.first_recorded_at, lineage
         )
 
-    return await service.graph.read(work)
+    return await surely(service, work, lambda answer: bool(answer.counts))
 
 
 async def _posts_of(

@@ -10,6 +10,7 @@ from consentline.graph import posts, upper
 from consentline.graph.posts import PostSummary as Post
 from consentline.graph.session import Tx
 from consentline.usecases.service import Service, known_or_now
+from consentline.usecases.suppression import surely
 
 __all__ = ["Post", "eligibility", "find_post", "find_posts", "visibility"]
 
@@ -52,12 +53,14 @@ async def eligibility(
         InvalidInputError: `known_at` lies in the future, or the purpose is no code.
     """
     check_purpose(purpose, "purpose")
+    keys = service.pseudonyms.either("Post", key)
 
     async def work(tx: Tx) -> Eligibility | None:
-        found = await posts.for_usage(tx, service.pseudonyms.either("Post", key))
+        found = await posts.for_usage(tx, keys)
         asked = known_or_now(known_at, found.now.instant)
         lineage = await service.lineages.at(found.now.revision)
-        facts = (await posts.facts(tx, [found.stored])).get(found.stored) or PostFacts(key)
+        # It may have been erased since.
+        facts = next(iter((await posts.facts(tx, keys)).values()), PostFacts(key))
         if not (facts.named(asked) or lineage.holding(found.memberships, asked)):
             return None
         return evaluate(
@@ -68,4 +71,4 @@ async def eligibility(
             known_at=asked,
         )
 
-    return await service.graph.read(work)
+    return await surely(service, work, lambda found: found is not None)

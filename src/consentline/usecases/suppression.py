@@ -22,8 +22,11 @@ from consentline.domain.records import (
     User,
     VisibilityChange,
 )
+from consentline.graph import suppression, upper
 from consentline.graph.facts import RacedError
+from consentline.graph.session import Tx
 from consentline.graph.suppression import SuppressedError
+from consentline.usecases.service import Service
 
 T = TypeVar("T")
 
@@ -127,6 +130,25 @@ async def repeated(write: Callable[[], Awaitable[T]]) -> T:
         except (RacedError, SuppressedError):
             continue
     raise busy()
+
+
+async def surely(service: Service, read: Callable[[Tx], Awaitable[T]], found: Callable[[T], bool]) -> T:
+    """What is read of something by its own key and by the digest that may stand for it; nothing, only when surely so.
+
+    The commit that puts the digest in the key's place takes the key out of the index before the digest goes in: for an
+    instant neither leads there, in whichever order they are sought (measured: 10 of 372,000 questions beside an
+    erasure). Whoever erases holds the upper graph's guard until that is over. So where nothing was found, and anybody
+    was ever erased, it is sought again under the guard.
+    """
+
+    async def under_guard(tx: Tx) -> T:
+        await upper.lock(tx)
+        return await read(tx)
+
+    answer = await service.graph.read(read)
+    if found(answer) or not await service.graph.read(suppression.suppressing):
+        return answer
+    return await service.graph.write(under_guard)
 
 
 def busy() -> DatabaseUnavailableError:

@@ -11,6 +11,7 @@ from consentline.domain.posts import PostFacts
 from consentline.domain.usage import Relation, Usage, Use, Verdict, usage_of
 from consentline.graph import posts
 from consentline.usecases.service import Service, known_or_now
+from consentline.usecases.suppression import surely
 
 LISTED = 1000
 """How many dataset versions an answer lists at most; the verdict is never cut."""
@@ -41,7 +42,7 @@ async def post_usage(service: Service, post: str, known_at: Instant | None) -> P
     """
     keys = service.pseudonyms.either("Post", post)
     while True:
-        found = await service.graph.read(lambda tx: posts.for_usage(tx, keys))
+        found = await surely(service, lambda tx: posts.for_usage(tx, keys), lambda found: found.recorded)
         lineage = await service.lineages.at(found.now.revision)
         # Memberships and structure must be of one revision; it may have changed in between.
         if lineage.revision == found.now.revision:
@@ -59,8 +60,10 @@ async def eligibilities_at_use(service: Service, answer: PostUsageAnswer, uses: 
     """
     if not uses:
         return []
-    found = await service.graph.read(lambda tx: posts.facts(tx, [answer.stored]))
-    facts = found.get(answer.stored) or PostFacts(answer.stored)
+    # It may have been erased since.
+    keys = service.pseudonyms.either("Post", answer.stored)
+    found = await service.graph.read(lambda tx: posts.facts(tx, keys))
+    facts = next(iter(found.values()), PostFacts(answer.stored))
     return [_at_use(answer, facts, use) for use in uses]
 
 
