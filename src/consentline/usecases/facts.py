@@ -59,16 +59,17 @@ Batch: TypeAlias = (
 _MOST_REPETITIONS = 20
 
 
-async def record(service: Service, batch: Batch) -> list[Outcome]:
+async def record(service: Service, batch: Batch, *, unseen: bool = False) -> list[Outcome]:
     """Record the batch and answer for each record, in order: True (written), False (unchanged) or why it is refused.
 
-    A batch that concerns very many members is recorded in halves, each a transaction of its own.
+    A batch that concerns very many members is recorded in halves, each a transaction of its own. `unseen` expects that
+    no post of the batch is recorded yet, and is quicker where that is so; the outcomes are the same.
 
     Raises:
         DatabaseUnavailableError: nothing of the batch was written (objections, seals and halves: perhaps the first).
     """
     try:
-        outcomes = await _record(service, batch)
+        outcomes = await _record(service, batch, unseen=unseen)
     except BatchTooLargeError:
         half = len(batch) // 2
         return [*await record(service, batch[:half]), *await record(service, batch[half:])]
@@ -78,10 +79,11 @@ async def record(service: Service, batch: Batch) -> list[Outcome]:
     return outcomes
 
 
-async def _record(service: Service, batch: Batch) -> list[Outcome]:
+async def _record(service: Service, batch: Batch, *, unseen: bool) -> list[Outcome]:
     match batch:
         case [Post(), *_]:
-            return await _write(service, batch, facts_posts.record_posts)
+            first = facts_posts.record_unseen_posts if unseen else facts_posts.record_posts
+            return await _write(service, batch, first, facts_posts.record_posts)
         case [AuthorCorrection(), *_]:
             return await _write(service, batch, facts_posts.record_corrections)
         case [VisibilityChange() | Deletion(), *_]:
@@ -154,15 +156,16 @@ def _of_locked(work: Callable[[Tx, Service, Any], Awaitable[list[Outcome]]]) -> 
     return lambda tx, service, records, _: work(tx, service, records)
 
 
-async def _write(service: Service, batch: Batch, work: _Work) -> list[Outcome]:
-    """Run the batch in one transaction, again with more people locked, or without what was erased, where it shows."""
+async def _write(service: Service, batch: Batch, work: _Work, once_raced: _Work | None = None) -> list[Outcome]:
+    """Run the batch in one transaction, again with more people locked, or without what was erased, where it shows.
+
+    With `once_raced` this does the work after others got in between.
+    """
     more_people, erased = frozenset[str](), Erased()
     for _ in range(_MOST_REPETITIONS):
         people, (kept, refused) = more_people, erased.part(service.pseudonyms, batch)
         try:
-            outcomes = iter(
-                await service.graph.write(lambda tx, kept=kept, people=people: work(tx, service, kept, people))
-            )
+            outcomes = iter(await service.graph.write(lambda tx, w=work, k=kept, p=people: w(tx, service, k, p)))
             return [refused[each] if each in refused else next(outcomes) for each in range(len(batch))]
         except UnlockedPeopleError as error:
             more_people |= error.people
@@ -171,5 +174,5 @@ async def _write(service: Service, batch: Batch, work: _Work) -> list[Outcome]:
             # Whoever was tied to a post a moment ago may be who was erased.
             more_people -= error.people
         except RacedError:
-            continue
+            work = once_raced or work
     raise busy()

@@ -24,12 +24,7 @@ async def record_posts(tx: Tx, service: Service, records: Sequence[Post], more_p
     The people of all records are locked before any post is read, so that a post and an objection of the same person
     never miss each other; the guard of the upper graph is taken only when somebody who objects is concerned.
     """
-    people = {record.author for record in records}
-    people.update(more_people)
-    for record in records:
-        if record.depicts:
-            people.update(record.depicts)
-    locked = await facts.lock_people(tx, service.pseudonyms, people)
+    locked = await facts.lock_people(tx, service.pseudonyms, _named(records) | more_people)
     keys = {record.key: None for record in records}
     before = await facts_posts.states(tx, keys)
     _refuse_erased(before)
@@ -60,6 +55,30 @@ async def record_posts(tx: Tx, service: Service, records: Sequence[Post], more_p
     if any(isinstance(outcome, ConflictError) for outcome in outcomes):
         await _forget_unused(tx, locked, records, outcomes)
     return outcomes
+
+
+async def record_unseen_posts(
+    tx: Tx, service: Service, records: Sequence[Post], more_people: frozenset[str]
+) -> list[Outcome]:
+    """Record posts of which none is recorded yet, without looking; the uniqueness of keys finds out where one is.
+
+    Raises:
+        RacedError: one is; nothing of this transaction may stay.
+    """
+    locked = await facts.lock_people(tx, service.pseudonyms, _named(records) | more_people)
+    outcomes, after, new = _decide(records, {})
+    await _write_new(tx, service, new, after, await upper.recording_time(tx))
+    if any(isinstance(outcome, ConflictError) for outcome in outcomes):
+        await _forget_unused(tx, locked, records, outcomes)
+    return outcomes
+
+
+def _named(records: Sequence[Post]) -> set[str]:
+    people = {record.author for record in records}
+    for record in records:
+        if record.depicts:
+            people.update(record.depicts)
+    return people
 
 
 async def record_corrections(

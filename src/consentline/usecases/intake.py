@@ -123,6 +123,7 @@ class Intake:
         self._post_groups: dict[str, str] = {}
         self._objectors: set[str] = set()
         self._flushed_at = 0
+        self._unseen: bool = True
         self.lines = 0
         self.accepted = self.unchanged = self.rejected = 0
 
@@ -235,8 +236,11 @@ class Intake:
             self._post_groups = dict(keys)
 
     async def _record(self, lines: list[_Line]) -> None:
-        outcomes: list[Outcome] = await record_batch(self._service, _batch(lines))
+        outcomes: list[Outcome] = await record_batch(self._service, _batch(lines), unseen=self._unseen)
         accepted, unchanged = outcomes.count(True), outcomes.count(False)
+        if isinstance(lines[0].record, Post):
+            # Whoever loads a file again, or more of what is there, does so for a while.
+            self._unseen = accepted == len(lines)
         self.accepted += accepted
         self.unchanged += unchanged
         if accepted + unchanged < len(lines):
