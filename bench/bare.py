@@ -18,6 +18,7 @@ BODIES = {key: body.encode() for key, body in json.loads(Path(os.environ["BENCH_
 DRIVER = AsyncGraphDatabase.driver(
     os.environ["CONSENTLINE_NEO4J_URI"],
     auth=(os.environ["CONSENTLINE_NEO4J_USER"], os.environ["CONSENTLINE_NEO4J_PASSWORD"]),
+    notifications_min_severity="OFF",
 )
 
 
@@ -25,7 +26,7 @@ async def answer(request: Request) -> Response:
     """Read the post, run the statement, answer with the bytes that the service gave for it."""
     post = orjson.loads(await request.body())["variables"]["post"]
     async with DRIVER.session(default_access_mode="READ") as session:
-        result = await session.run(FOR_USAGE, {"post": post})
+        result = await session.run(FOR_USAGE, {"posts": [post]})
         rows = [record async for record in result]
     assert rows
     return Response(BODIES[post], media_type="application/json")

@@ -19,6 +19,7 @@ from consentline.connection import connected, database, prepare
 from consentline.domain.errors import ConsentlineError, DatabaseUnavailableError
 from consentline.embedded import Server, console_progress
 from consentline.settings import Settings
+from consentline.web.transport import OneWriteProtocol
 
 _GRACE_SECONDS = 10
 
@@ -55,6 +56,7 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
             workers=workers,
             log_config=None,
             access_log=False,
+            http=OneWriteProtocol,
             server_header=False,
             lifespan="on",
             timeout_graceful_shutdown=_GRACE_SECONDS,

@@ -26,10 +26,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        for name in FIELDS:
-            value = getattr(record, name, None)
-            if value is not None:
-                entry[name] = value
+        attributes = record.__dict__
+        entry.update({name: attributes[name] for name in FIELDS if attributes.get(name) is not None})
         if record.exc_info and record.exc_info[1] is not None:
             entry["error"] = trace_of(record.exc_info[1])
         return orjson.dumps(entry).decode()
@@ -57,5 +55,7 @@ def configure(level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # What no line shows is not looked up for each of them ("Optimization" in the documentation of `logging`).
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # The driver's messages can quote parameters.
     logging.getLogger("neo4j").setLevel("ERROR")

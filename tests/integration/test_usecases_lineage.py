@@ -543,4 +543,4 @@ def test_an_answer_is_complete_up_to_a_thousand_versions(held_in: int, undocumen
     versions = [VersionRef("d", number) for number in range(1, 1002)]
     found = Usage(Verdict.UNKNOWN, (), tuple(versions[:held_in]), tuple(versions[:undocumented]))
 
-    assert usage.PostUsageAnswer("p", found, "", DAY, Lineage(), "p").complete is complete
+    assert usage.PostUsageAnswer("p", found, None, DAY, Lineage(), "p").complete is complete

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from consentline.domain.datasets import Coverage, DatasetVersion, Membership, VersionRef
 from consentline.domain.instants import EVER, Instant
@@ -231,12 +231,45 @@ class Lineage:
 
     def consumed(self, known_at: Instant) -> Mapping[VersionRef, tuple[TrainingRun, ...]]:
         """Every version that a started run read, with those runs, as known at `known_at`."""
+        return self._consumed if known_at >= self.known_since else self._consumed_at(known_at)
+
+    @cached_property
+    def _consumed(self) -> Mapping[VersionRef, tuple[TrainingRun, ...]]:
+        return self._consumed_at(EVER)
+
+    def _consumed_at(self, known_at: Instant) -> Mapping[VersionRef, tuple[TrainingRun, ...]]:
         consumers: defaultdict[VersionRef, list[TrainingRun]] = defaultdict(list)
         for run in self.runs.values():
             if run.started(known_at):
                 for ref in run.inputs:
                     consumers[ref].append(run)
         return {ref: tuple(runs) for ref, runs in consumers.items()}
+
+    @cached_property
+    def open_inputs(self) -> tuple[tuple[VersionRef, Instant], ...]:
+        """What runs read of which nobody knows every member, sorted, each with when the last of the runs started."""
+        return self.open_inputs_at(EVER)
+
+    def open_inputs_at(self, known_at: Instant) -> tuple[tuple[VersionRef, Instant], ...]:
+        """The same, as known at `known_at`."""
+        return tuple(
+            (ref, max(run.started_at or 0 for run in runs))
+            for ref, runs in sorted(self.consumed(known_at).items())
+            if self.versions[ref].coverage is not Coverage.COMPLETE
+        )
+
+    @cached_property
+    def kept(self) -> dict[tuple[Membership, ...], Any]:
+        """What `domain/usage.py` worked out for posts of these memberships, while this upper graph stands."""
+        return {}
+
+    @cached_property
+    def known_since(self) -> Instant:
+        """The recorded time from which on everything in it is known: whoever asks later gets the same."""
+        recorded = [each.recorded_at for each in self._edges]
+        recorded += [version.sealed_at for version in self.versions.values() if version.sealed_at is not None]
+        recorded += [run.recorded_at for run in self.runs.values()]
+        return max((each for each in recorded if each < EVER), default=0)
 
     @cached_property
     def trained_by(self) -> Mapping[str, TrainingRun]:

@@ -8,10 +8,10 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from consentline.domain.datasets import Coverage, DatasetVersion, Membership, VersionRef
-from consentline.domain.instants import Instant
+from consentline.domain.instants import EVER, Instant
 from consentline.domain.lineage import Edge, Kind, Lineage, Node, Step, version_node
 from consentline.domain.posts import PostFacts
 from consentline.domain.training import TrainingRun
@@ -33,6 +33,7 @@ class Relation(StrEnum):
     SYNTHETIC_DATA = "SYNTHETIC_DATA"
 
 
+_MOST_KEPT = 10_000
 _STRENGTH = {relation: position for position, relation in enumerate(Relation)}
 
 
@@ -205,31 +206,70 @@ def cannot_rule_out(
 
 def usage_of(lineage: Lineage, post: PostFacts, memberships: Iterable[Membership], known_at: Instant) -> Usage:
     """The verdict on a post with all uses, the versions that hold it and those that cannot rule it out."""
-    held_in = lineage.holding(memberships, known_at)
-    uses = influence(lineage, Node(Kind.POST, post.key), held_in, known_at)
-    undocumented = tuple(_undocumented(lineage, post, frozenset(held_in), known_at))
+    held_in, reached = _reached(lineage, tuple(memberships), known_at)
+    node = Node(Kind.POST, post.key)
+    uses = tuple(_use_of(node, use) for use in reached)
+    undocumented = tuple(_undocumented(lineage, post, held_in, known_at))
     verdict = Verdict.USED if uses else Verdict.UNKNOWN if undocumented else Verdict.NOT_USED
-    return Usage(verdict, uses, tuple(held_in), undocumented)
+    return Usage(verdict, uses, held_in, undocumented)
+
+
+_SOMEBODYS = Node(Kind.POST, "")
+_Reached: TypeAlias = tuple[tuple[VersionRef, ...], tuple[Use, ...]]
+
+
+def _reached(lineage: Lineage, memberships: tuple[Membership, ...], known_at: Instant) -> _Reached:
+    """The versions that hold a post of these memberships, and its uses: as they are by now, walked once for many."""
+    if known_at < lineage.known_since:
+        return _walk(lineage, memberships, known_at)
+    kept: dict[tuple[Membership, ...], _Reached] = lineage.kept
+    found = kept.get(memberships)
+    if found is None:
+        if len(kept) >= _MOST_KEPT:
+            kept.clear()
+        found = kept[memberships] = _walk(lineage, memberships, EVER)
+    return found
+
+
+def _walk(lineage: Lineage, memberships: tuple[Membership, ...], known_at: Instant) -> _Reached:
+    held_in = tuple(lineage.holding(memberships, known_at))
+    return held_in, influence(lineage, _SOMEBODYS, held_in, known_at)
+
+
+def _use_of(post: Node, use: Use) -> Use:
+    """The same use, of this post."""
+    first = use.path[0]
+    return Use(
+        use.model_version,
+        use.run_reached,
+        use.relation,
+        use.training_run,
+        use.dataset_version,
+        use.used_at,
+        (Edge(first.step, post, first.target), *use.path[1:]),
+    )
 
 
 def _undocumented(
-    lineage: Lineage, post: PostFacts, held_in: frozenset[VersionRef], known_at: Instant
+    lineage: Lineage, post: PostFacts, held_in: Iterable[VersionRef], known_at: Instant
 ) -> Iterator[VersionRef]:
+    open_to_question = lineage.open_inputs if known_at >= lineage.known_since else lineage.open_inputs_at(known_at)
+    if not open_to_question:
+        return
     description = post.described(known_at)
     published_at = None if description is None else description.published_at
-    for ref, runs in sorted(lineage.consumed(known_at).items()):
-        version = lineage.versions[ref]
-        if version.coverage is Coverage.COMPLETE:
-            continue
+    held = frozenset(held_in)
+    for ref, last_start in open_to_question:
         # A post known to be published after a run started is ruled out of that run.
-        if published_at is not None and all((run.started_at or 0) < published_at for run in runs):
+        if published_at is not None and last_start < published_at:
             continue
+        version = lineage.versions[ref]
         if cannot_rule_out(
             lineage,
             version,
             known_at,
             selected=lambda each: each.declares(post, known_at),
-            held=held_in.__contains__,
+            held=held.__contains__,
         ):
             yield ref
 

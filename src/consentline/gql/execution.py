@@ -1,4 +1,4 @@
-"""Running documents: each is parsed and validated once, then run by graphql-core on the schema.
+"""Running documents: each is parsed, validated and planned once, then run on the schema by `gql/executor.py`.
 
 Strawberry's own entry point wraps every request in extensions that we do not use; running the cached document directly
 costs a third of it.
@@ -6,23 +6,20 @@ costs a third of it.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from inspect import isawaitable
-from types import CoroutineType
-from typing import Any, NamedTuple, TypeGuard, cast
+from typing import Any, NamedTuple, cast
 
 from graphql import (
     DocumentNode,
     ExecutionResult,
-    Executor,
     GraphQLError,
+    GraphQLSchema,
     GraphQLSyntaxError,
     NoSchemaIntrospectionCustomRule,
-    OperationDefinitionNode,
     OperationType,
     create_source_event_stream,  # pyright: ignore[reportUnknownVariableType] - its generics are open
-    execute,  # pyright: ignore[reportUnknownVariableType] - its generics are open
     get_operation_ast,
     parse,
     specified_rules,
@@ -41,6 +38,7 @@ from consentline.gql.errors import (
     syntax_error,
     validation_error,
 )
+from consentline.gql.executor import Plan, is_awaitable
 from consentline.gql.limits import Limits, limit_rule
 from consentline.gql.schema import ApiSchema
 from consentline.gql.subscriptions import Changes, EventMark
@@ -92,19 +90,30 @@ class Following(NamedTuple):
     answers: AsyncGenerator[Answer]
 
 
-class _Document(NamedTuple):
-    """A valid document, and what its operations cost."""
+class _Document:
+    """A valid document: what its operations cost, and how each that was asked for is run."""
 
-    node: DocumentNode
-    reckoning: Reckoning
+    def __init__(self, schema: GraphQLSchema, node: DocumentNode) -> None:
+        self.node = node
+        self.reckoning = Reckoning(schema, node)
+        self._schema = schema
+        self._plans: dict[str | None, Plan | None] = {}
+
+    def plan(self, name: str | None) -> Plan | None:
+        """How the operation of a name is run, or the only one; None when none or several are meant."""
+        if name not in self._plans:
+            operation = get_operation_ast(self.node, name)
+            if operation is None:
+                return None
+            self._plans[name] = Plan(self._schema, self.node, operation)
+        return self._plans[name]
 
 
 class _Prepared(NamedTuple):
-    """An operation that may be run: the document, which of its operations, and what that costs."""
+    """An operation that may be run, and what that costs."""
 
-    document: DocumentNode
-    node: OperationDefinitionNode | None
-    cost: int | None
+    plan: Plan
+    cost: int
 
 
 class Engine:
@@ -133,10 +142,10 @@ class Engine:
         prepared = self._prepare(operation)
         if isinstance(prepared, Answer):
             return prepared
-        if prepared.node is not None and prepared.node.operation is OperationType.SUBSCRIPTION:
+        if prepared.plan.kind is OperationType.SUBSCRIPTION:
             return Answer(errors=[_not_followed()], ran=False)
         if admit is not None:
-            admit(prepared.cost or 0)
+            admit(prepared.cost)
         try:
             return await self._execute(prepared, operation, context, None)
         except AuditUnavailableError as error:
@@ -146,9 +155,7 @@ class Engine:
     def follows(self, operation: Operation) -> bool:
         """Whether the operation is a valid subscription."""
         prepared = self._prepare(operation)
-        if isinstance(prepared, Answer) or prepared.node is None:
-            return False
-        return prepared.node.operation is OperationType.SUBSCRIPTION
+        return not isinstance(prepared, Answer) and prepared.plan.kind is OperationType.SUBSCRIPTION
 
     async def follow(
         self, operation: Operation, renew: Callable[[], Context], admit: Callable[[int], None] | None = None
@@ -161,23 +168,12 @@ class Engine:
         prepared = self._prepare(operation)
         if isinstance(prepared, Answer):
             return prepared
-        if prepared.node is not None and prepared.node.operation is not OperationType.SUBSCRIPTION:
+        if prepared.plan.kind is not OperationType.SUBSCRIPTION:
             return Answer(errors=[_only_followed()], ran=False)
         context = renew()
         if admit is not None:
             admit(0)
-        variables = None if operation.variables is None else dict(operation.variables)
-        build = cast("Callable[..., list[GraphQLError] | Executor[Any]]", Executor.build)  # pyright: ignore[reportUnknownMemberType]
-        executor = build(
-            self._schema,
-            prepared.document,
-            None,
-            context,
-            variables,
-            operation.name,
-            max_coercion_errors=_MOST_ERRORS,
-            is_awaitable=_is_awaitable,
-        )
+        executor = prepared.plan.executor(None, context, operation.variables)
         if isinstance(executor, list):
             return Answer(errors=[request_error(each, operation.variables) for each in executor], ran=False)
         stream = create_source_event_stream(executor)
@@ -201,7 +197,7 @@ class Engine:
             async for event in changes.events:
                 context = renew()
                 if admit is not None:
-                    admit(prepared.cost or 0)
+                    admit(prepared.cost)
                 # Shielded: a statement that is cancelled takes its connection to the database with it.
                 telling = asyncio.ensure_future(self._tell(prepared, operation, context, changes, event))
                 answer = await asyncio.shield(telling)
@@ -227,13 +223,15 @@ class Engine:
                 return document
         else:
             self._documents.move_to_end(operation.query)
-        node = get_operation_ast(document.node, operation.name)
-        cost = None if node is None else document.reckoning.cost(node, operation.variables)
-        if cost is not None and cost > self._limits.cost:
+        plan = document.plan(operation.name)
+        if plan is None:
+            return Answer(errors=[request_error(GraphQLError("no such operation"), None)], ran=False)
+        cost = document.reckoning.cost(plan.operation, operation.variables)
+        if cost > self._limits.cost:
             message = f"the operation may read {cost} objects where at most {self._limits.cost} are allowed"
             too_costly = GraphQLError(message, extensions={"code": "TOO_COSTLY"})
             return Answer(errors=[validation_error(too_costly)], ran=False, cost=cost)
-        return _Prepared(document.node, node, cost)
+        return _Prepared(plan, cost)
 
     def _load(self, query: str) -> _Document | Answer:
         try:
@@ -251,7 +249,7 @@ class Engine:
             return Answer(errors=[_too_deep()], ran=False)
         if errors:
             return Answer(errors=[validation_error(error) for error in errors], ran=False)
-        loaded = _Document(document, Reckoning(self._schema, document))
+        loaded = _Document(self._schema, document)
         if len(query) <= _LONGEST_KEPT:
             self._documents[query] = loaded
             if len(self._documents) > _MOST_DOCUMENTS:
@@ -259,34 +257,14 @@ class Engine:
         return loaded
 
     async def _execute(self, prepared: _Prepared, operation: Operation, context: Context, root: Any) -> Answer:
-        variables = None if operation.variables is None else dict(operation.variables)
-        result = execute(
-            self._schema,
-            prepared.document,
-            root,
-            context,
-            variables,
-            operation.name,
-            max_coercion_errors=_MOST_ERRORS,
-            is_awaitable=_is_awaitable,
-            is_async_iterable=_is_async_iterable,
-        )
-        if isawaitable(result):
-            result = await result
+        executor = prepared.plan.executor(root, context, operation.variables)
+        if isinstance(executor, list):
+            return Answer(errors=[request_error(each, operation.variables) for each in executor], ran=False)
+        pending = executor.execute_operation()
+        result = cast("ExecutionResult", await pending if is_awaitable(pending) else pending)
         await context.enter_reads()
-        if result.data is None and result.errors and all(error.path is None for error in result.errors):
-            return Answer(errors=[request_error(each, operation.variables) for each in result.errors], ran=False)
         errors = [field_error(each, context.request_id) for each in result.errors or ()]
         return Answer(result.data, errors, cost=prepared.cost)
-
-
-def _is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
-    """Whether a resolver's value is to be awaited: ours are coroutines or plain values, nothing else."""
-    return type(value) is CoroutineType
-
-
-def _is_async_iterable(_value: Any) -> TypeGuard[AsyncIterable[Any]]:
-    return False
 
 
 def _too_deep() -> FormattedError:

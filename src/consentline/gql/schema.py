@@ -1,8 +1,8 @@
 """The schema: strawberry's types, guarded by role, with resolvers that cost as little as a plain call."""
 
 import logging
-from collections.abc import Callable
-from inspect import signature
+from collections.abc import Callable, Mapping
+from inspect import iscoroutinefunction, signature
 from operator import attrgetter
 from typing import Any, cast
 
@@ -17,17 +17,22 @@ from graphql import (
     GraphQLSchema,
     Undefined,
     get_named_type,
+    get_nullable_type,  # pyright: ignore[reportUnknownVariableType] - its generics are open
     is_abstract_type,
+    is_leaf_type,
     print_schema,
 )
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
+from strawberry.types import ExecutionContext, Info
+from strawberry.types.arguments import StrawberryArgument
+from strawberry.types.base import StrawberryMaybe
 from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
 from consentline.gql import enums
 from consentline.gql.access import action_of
 from consentline.gql.audit import audited_mutation, audited_query, noting
+from consentline.gql.executor import Plain
 from consentline.gql.mutations import Mutation
 from consentline.gql.queries import Query
 from consentline.gql.scalars import DATE_TIME, DateTime
@@ -52,6 +57,7 @@ class ApiSchema(strawberry.Schema):
             config=StrawberryConfig(scalar_map={DateTime: DATE_TIME}),
         )
         self.core: GraphQLSchema = self._schema
+        name_of = self.config.name_converter.from_argument
         for type_ in self.core.type_map.values():
             if isinstance(type_, GraphQLInputObjectType):
                 _leave_out_null_defaults(type_.fields.values())
@@ -60,7 +66,7 @@ class ApiSchema(strawberry.Schema):
                 type_.is_type_of = None
                 for field in type_.fields.values():
                     _leave_out_null_defaults(field.args.values())
-                    field.resolve = _direct(field) or field.resolve
+                    field.resolve = _direct(field, name_of) or field.resolve
         _note_people(self.core)
         for root in (self.core.query_type, self.core.mutation_type, self.core.subscription_type):
             for name, field in root.fields.items() if root else ():
@@ -92,22 +98,41 @@ def _leave_out_null_defaults(values: Any) -> None:
             value.default_value = Undefined
 
 
-def _direct(field: GraphQLField) -> Callable[..., Any] | None:
-    """A plain call instead of strawberry's for a field that needs nothing but its view; None for other fields."""
+def _direct(field: GraphQLField, name_of: Callable[[StrawberryArgument], str]) -> Callable[..., Any] | None:
+    """A plain call instead of strawberry's where nothing is to be converted for the resolver; None elsewhere."""
     definition: StrawberryField | None = field.extensions.get("strawberry-definition")
     if definition is None or definition.extensions or definition.is_subscription:
         return None
     resolver = cast("StrawberryResolver[Any] | None", definition.base_resolver)
-    read: Callable[[Any], Any]
     if resolver is None:
-        read = attrgetter(definition.python_name)
-    else:
-        read = cast("Callable[[Any], Any]", resolver.wrapped_func)
-        if list(signature(read).parameters) != ["self"]:
-            return None
+        return Plain(attrgetter(definition.python_name))
+    function = cast("Callable[..., Any]", resolver.wrapped_func)
+    parameters = signature(function).parameters
+    if list(parameters) == ["self"] and not iscoroutinefunction(function):
+        return Plain(function)
+    if any(isinstance(each.type, StrawberryMaybe) for each in definition.arguments):
+        return None
+    if not all(is_leaf_type(get_nullable_type(_type_of(each))) for each in field.args.values()):
+        return None
+    names = {name_of(each): each.python_name for each in definition.arguments}
+    return _call(function, definition, names, tells_place="info" in parameters)
 
-    def resolve(source: Any, _info: GraphQLResolveInfo[Any]) -> Any:
-        return read(source)
+
+def _type_of(argument: Any) -> Any:
+    """The argument's type; graphql-core's own annotation is open in its generics."""
+    return argument.type
+
+
+def _call(
+    function: Callable[..., Any], definition: StrawberryField, names: Mapping[str, str], *, tells_place: bool
+) -> Callable[..., Any]:
+    """A resolver that takes its arguments, all of them leaves, as graphql-core coerced them."""
+
+    def resolve(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
+        given = {names[name]: value for name, value in arguments.items()}
+        if tells_place:
+            given["info"] = Info(_raw_info=info, _field=definition)
+        return function(source, **given)
 
     return resolve
 

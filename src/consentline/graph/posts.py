@@ -74,21 +74,23 @@ async def for_usage(tx: Tx, keys: Sequence[str]) -> PostForUsage:
     `keys` are the key asked about, by which the answer calls the post, and others under which it may be stored. A post
     that is not found may be about to be erased at this instant: see `usecases/suppression.surely`.
     """
-    row = await tx.get(FOR_USAGE, posts=keys)
+    # In the order of the statement: looking columns up by name costs more than everything else here.
+    row: list[Any] = (await tx.get(FOR_USAGE, posts=keys)).values()
+    instant, revision, first_recorded_at, described, stored, erased_at, memberships, written = row
     facts = PostFacts(key=keys[0])
-    if row["post"] is not None and row["erased_at"] is None:
+    if described is not None and erased_at is None:
         authors = tuple(
-            Link(PersonFacts(key, jurisdictions=_dated(jurisdictions), erased_at=erased_at), recorded_at, until)
-            for key, recorded_at, until, erased_at, jurisdictions in row["authors"]
+            Link(PersonFacts(key, jurisdictions=_dated(jurisdictions), erased_at=person_erased_at), recorded_at, until)
+            for key, recorded_at, until, person_erased_at, jurisdictions in written
         )
-        described = PostFacts(key=keys[0], description=_description(row["post"]), authors=authors)
-        facts = facts if described.erased_since is not None else described
+        recorded = PostFacts(key=keys[0], description=_description(described), authors=authors)
+        facts = facts if recorded.erased_since is not None else recorded
     return PostForUsage(
-        now=Now(row["instant"], row["revision"], row["first_recorded_at"]),
-        recorded=row["post"] is not None,
-        stored=row["stored"] or keys[0],
+        now=Now(instant, revision, first_recorded_at),
+        recorded=described is not None,
+        stored=stored or keys[0],
         post=facts,
-        memberships=tuple(Membership(*each) for each in row["memberships"]),
+        memberships=tuple(Membership(*each) for each in memberships),
     )
 
 

@@ -14,7 +14,7 @@ from consentline.graph.person_usage import PostGroup
 from consentline.graph.session import Tx
 from consentline.usecases.service import Service, known_or_now
 from consentline.usecases.suppression import surely
-from consentline.usecases.usage import PostUsageAnswer, explain
+from consentline.usecases.usage import PostUsageAnswer
 
 _SCANNED_AT_ONCE = 500
 
@@ -104,9 +104,8 @@ async def list_post_usages(
 
 
 def _answer(answer: UserUsageAnswer, group: PostGroup, usage: Usage) -> PostUsageAnswer:
-    explanation = explain(usage, answer.known_at, answer.first_recorded_at)
     key = group.example.key
-    return PostUsageAnswer(key, usage, explanation, answer.known_at, answer.lineage, key)
+    return PostUsageAnswer(key, usage, answer.first_recorded_at, answer.known_at, answer.lineage, key)
 
 
 def _thresholds(lineage: Lineage) -> list[Instant]:

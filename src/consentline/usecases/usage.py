@@ -23,10 +23,15 @@ class PostUsageAnswer:
 
     post_key: str
     usage: Usage
-    explanation: str
+    first_recorded_at: Instant | None
     known_at: Instant
     lineage: Lineage
     stored: str
+
+    @property
+    def explanation(self) -> str:
+        """The verdict in a sentence for people."""
+        return explain(self.usage, self.known_at, self.first_recorded_at)
 
     @property
     def complete(self) -> bool:
@@ -49,8 +54,7 @@ async def post_usage(service: Service, post: str, known_at: Instant | None) -> P
             break
     asked = known_or_now(known_at, found.now.instant)
     usage = usage_of(lineage, found.post, found.memberships, asked)
-    explanation = explain(usage, asked, found.now.first_recorded_at)
-    return PostUsageAnswer(post, usage, explanation, asked, lineage, found.stored)
+    return PostUsageAnswer(post, usage, found.now.first_recorded_at, asked, lineage, found.stored)
 
 
 async def eligibilities_at_use(service: Service, answer: PostUsageAnswer, uses: Sequence[Use]) -> list[Eligibility]:

@@ -1,7 +1,9 @@
 """Bearer tokens: JWTs signed with the service's secret (HS256, RFC 7519), naming a role."""
 
 import secrets
+import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 import jwt
@@ -60,9 +62,18 @@ def bearer_of(header: str | None, secret: str) -> Bearer:
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise UnauthenticatedError("send a token: Authorization: Bearer …", code="TOKEN_MISSING")
+    bearer = _verified(token.strip(), secret)
+    if bearer.expires_at <= time.time():
+        raise _expired()
+    return bearer
+
+
+@lru_cache(maxsize=1000)
+def _verified(token: str, secret: str) -> Bearer:
+    """Whom a token names: its signature is checked once, and whether it has expired at each use."""
     try:
         claims = jwt.decode(
-            token.strip(),
+            token,
             secret,
             algorithms=[_ALGORITHM],
             audience=_AUDIENCE,
@@ -72,6 +83,10 @@ def bearer_of(header: str | None, secret: str) -> Bearer:
         )
         return Bearer(Principal(Role(claims["role"]), str(claims["jti"])), float(claims["exp"]))
     except jwt.ExpiredSignatureError:
-        raise UnauthenticatedError("the token has expired", code="TOKEN_EXPIRED") from None
+        raise _expired() from None
     except (jwt.InvalidTokenError, ValueError):
         raise UnauthenticatedError("the token is not one of ours", code="TOKEN_INVALID") from None
+
+
+def _expired() -> UnauthenticatedError:
+    return UnauthenticatedError("the token has expired", code="TOKEN_EXPIRED")

@@ -1,5 +1,6 @@
 import base64
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,6 +45,25 @@ def test_no_token(header: str | None) -> None:
 
 def test_an_expired_token() -> None:
     assert code_of(f"Bearer {issue_token(SECRET, Role.ADMIN, timedelta(seconds=-1))}") == "TOKEN_EXPIRED"
+
+
+def test_a_token_that_was_good_before_expires() -> None:
+    header = f"Bearer {issue_token(SECRET, Role.ADMIN, timedelta(seconds=1.2))}"
+    authenticate(header, SECRET)
+
+    time.sleep(1.3)
+
+    assert code_of(header) == "TOKEN_EXPIRED"
+
+
+def test_a_token_that_was_good_under_one_secret_is_refused_under_another() -> None:
+    header = f"Bearer {issue_token(SECRET, Role.ADMIN, HOUR)}"
+    authenticate(header, SECRET)
+
+    with pytest.raises(UnauthenticatedError) as raised:
+        authenticate(header, SECRET[::-1])
+
+    assert raised.value.code == "TOKEN_INVALID"
 
 
 @pytest.mark.parametrize("missing", ["exp", "iat", "jti", "role", "iss", "aud"])

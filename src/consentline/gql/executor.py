@@ -1,0 +1,315 @@
+"""graphql-core's executor, with what all runs of one operation have in common worked out once.
+
+The algorithms of the specification stay graphql-core's: which fields are asked, how variables, arguments and values are
+coerced, how objects and lists are completed, how errors propagate. Kept for an operation are its collected fields with
+their definitions; left out is what a field that only reads its view has no use for: arguments, and a description of
+where it stands.
+"""
+
+# graphql-core's generics are open: what it gives is partially unknown.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from inspect import iscoroutinefunction
+from types import CoroutineType
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeGuard, TypeVar, cast
+
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    ExecutionResult,
+    Executor,
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    Undefined,
+    Visitor,
+    default_field_resolver,
+    default_type_resolver,
+    get_named_type,
+    get_nullable_type,
+    get_variable_values,
+    is_leaf_type,
+    is_non_null_type,
+    is_object_type,
+    visit,
+)
+from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, FragmentDetails, collect_fields
+from graphql.execution.values import VariableValues
+from graphql.pyutils import Path, gather_with_cancel
+
+from consentline.gql.limits import fragments_of
+
+_MOST_ERRORS = 20
+
+T = TypeVar("T")
+_Fields: TypeAlias = dict[str, FieldDetailsList]
+
+
+class Plain(Generic[T]):
+    """The resolver of a field that reads its view and needs neither arguments nor context."""
+
+    __slots__ = ("read",)
+
+    def __init__(self, read: Callable[[Any], T]) -> None:
+        """`read` is no coroutine function."""
+        assert not iscoroutinefunction(read)  # noqa: S101 - nobody would await it
+        self.read = read
+
+    def __call__(self, source: Any, _info: GraphQLResolveInfo[Any], **_arguments: Any) -> T:
+        """Resolve as graphql-core asks for it."""
+        return self.read(source)
+
+
+class _Where(NamedTuple):
+    """As much of a field's place as graphql-core names when a value is missing."""
+
+    parent_type: GraphQLObjectType
+    field_name: str
+
+
+class _Step(NamedTuple):
+    """One field of a selection: how it is read when that is plain, and how a leaf is shown."""
+
+    name: str
+    details: FieldDetailsList
+    type: Any
+    where: Any
+    read: Callable[[Any], Any] | None = None
+    show: Callable[[Any], Any] | None = None
+
+
+class Plan:
+    """An operation of a valid document, ready to be run many times."""
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> None:
+        fragments = fragments_of(document)
+        self._schema = schema
+        self.operation = operation
+        self._executor = _PlannedExecutor(
+            schema,
+            dict(fragments),
+            {name: FragmentDetails(node) for name, node in fragments.items()},
+            None,
+            None,
+            operation,
+            VariableValues({}, {}),
+            default_field_resolver,
+            default_type_resolver,
+            default_field_resolver,
+            is_awaitable=is_awaitable,
+            is_async_iterable=is_async_iterable,
+        )
+        # What @skip and @include leave of a selection depends on the variables of each run.
+        self._same_for_all = not _has_conditions(document)
+
+    @property
+    def kind(self) -> OperationType:
+        """Whether it is a query, a mutation or a subscription."""
+        return self.operation.operation
+
+    def executor(
+        self, root: Any, context: Any, variables: Mapping[str, Any] | None
+    ) -> "Executor[Any] | list[GraphQLError]":
+        """What runs the operation once; or what is wrong with the variables."""
+        definitions = self.operation.variable_definitions
+        values = VariableValues({}, {})
+        if definitions:
+            found = get_variable_values(self._schema, definitions, dict(variables or {}), max_errors=_MOST_ERRORS)
+            if isinstance(found, list):
+                return found
+            values = found
+        return self._executor.run_of(root, context, values, shared=self._same_for_all)
+
+
+def is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
+    """Whether a resolver's value is to be awaited: ours are coroutines or plain values, nothing else."""
+    return type(value) is CoroutineType
+
+
+def is_async_iterable(_value: Any) -> TypeGuard[AsyncIterable[Any]]:
+    """Whether a resolver's value is iterated asynchronously: none of ours is."""
+    return False
+
+
+class _PlannedExecutor(Executor[Any]):
+    """Runs one operation; what it works out about the operation is shared by its copies."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._root_fields: list[CollectedFields] = []
+        self._steps: dict[int, tuple[_Fields, tuple[_Step, ...]]] = {}
+
+    def run_of(self, root: Any, context: Any, values: VariableValues, *, shared: bool) -> "_PlannedExecutor":
+        """A copy for one run."""
+        run = cast("_PlannedExecutor", self.build_per_event_executor(root))
+        run.context_value = context
+        run.variable_values = values
+        run.background_futures = set()
+        if not shared:
+            run._root_fields, run._steps, run._relevant_sub_fields = [], {}, {}
+        return run
+
+    def execute_operation(self, serially: bool | None = None) -> "Awaitable[ExecutionResult] | ExecutionResult":
+        """As graphql-core's, on fields that are collected once."""
+        kind = self.operation.operation
+        root_type = cast("GraphQLObjectType", self.schema.get_root_type(kind))
+        if not self._root_fields:
+            found = collect_fields(self.schema, self.fragments, self.variable_values, root_type, self.operation)
+            self._root_fields.append(found)
+        try:
+            result = self.execute_root_grouped_field_set(
+                root_type,
+                self.root_value,
+                self._root_fields[0].grouped_field_set,
+                kind is OperationType.MUTATION if serially is None else serially,
+                None,
+            )
+        except GraphQLError as error:
+            self.collected_errors.add(error, None)
+            return cast("ExecutionResult", self.build_response(None))
+        if is_awaitable(result):
+            return self._response(result)
+        return cast("ExecutionResult", self.build_response(cast("dict[str, Any]", result)))
+
+    async def _response(self, pending: Awaitable[Any]) -> ExecutionResult:
+        try:
+            data = await pending
+        except GraphQLError as error:
+            self.collected_errors.add(error, None)
+            data = None
+        return cast("ExecutionResult", self.build_response(data))
+
+    def execute_fields(
+        self,
+        parent_type: GraphQLObjectType,
+        source_value: Any,
+        path: Path | None,
+        grouped_field_set: _Fields,
+        position_context: Any,
+    ) -> Any:
+        """As graphql-core's; plain fields are read at once, leaves of them shown at once."""
+        known = self._steps.get(id(grouped_field_set))
+        steps = known[1] if known is not None else self._planned(parent_type, grouped_field_set)
+        results: dict[str, Any] = {}
+        pending: list[str] = []
+        try:
+            for name, details, type_, where, read, show in steps:
+                if read is None:
+                    place = Path(path, name, parent_type.name)
+                    result = self.execute_field(parent_type, source_value, details, place, position_context)
+                    if result is Undefined:
+                        continue
+                elif show is None:
+                    place = Path(path, name, parent_type.name)
+                    result = self._complete(read, source_value, type_, details, where, place)
+                else:
+                    try:
+                        results[name] = show(read(source_value))
+                    except Exception as error:
+                        self.handle_field_error(error, type_, details, Path(path, name, parent_type.name))
+                        results[name] = None
+                    continue
+                results[name] = result
+                if type(result) is CoroutineType:
+                    pending.append(name)
+        except Exception:
+            if pending:
+                self.settle_in_background([results[name] for name in pending])
+            raise
+        return _all_of(results, pending) if pending else results
+
+    def _complete(
+        self, read: Callable[[Any], Any], source: Any, type_: Any, details: FieldDetailsList, where: Any, place: Path
+    ) -> Any:
+        """The objects that a plain field leads to."""
+        try:
+            completed = self.complete_value(type_, details, where, place, read(source), None)
+        except Exception as error:
+            self.handle_field_error(error, type_, details, place)
+            return None
+        return self._settled(completed, type_, details, place) if is_awaitable(completed) else completed
+
+    async def _settled(self, pending: Awaitable[Any], type_: Any, details: FieldDetailsList, place: Path) -> Any:
+        try:
+            return await pending
+        except Exception as error:
+            self.handle_field_error(error, type_, details, place)
+            return None
+
+    def _planned(self, parent_type: GraphQLObjectType, fields: _Fields) -> tuple[_Step, ...]:
+        steps = tuple(self._step(parent_type, name, details) for name, details in fields.items())
+        # Held together with the fields, whose id would be given to others otherwise.
+        self._steps[id(fields)] = (fields, steps)
+        return steps
+
+    def _step(self, parent_type: GraphQLObjectType, name: str, details: FieldDetailsList) -> _Step:
+        asked = details[0].node.name.value
+        field: Any = self.schema.get_field(parent_type, asked)
+        where = _Where(parent_type, asked)
+        if field is None or not isinstance(field.resolve, Plain):
+            return _Step(name, details, None, where)
+        read = cast("Callable[[Any], Any]", field.resolve.read)
+        required = is_non_null_type(field.type)
+        inner = cast("Any", get_nullable_type(field.type))
+        if is_leaf_type(inner):
+            return _Step(name, details, field.type, where, read, _showing(inner, where, required=required))
+        named: Any = get_named_type(inner)
+        if is_leaf_type(named) or (is_object_type(named) and named.is_type_of is None):
+            return _Step(name, details, field.type, where, read)
+        return _Step(name, details, None, where)
+
+
+async def _all_of(results: dict[str, Any], pending: list[str]) -> dict[str, Any]:
+    if len(pending) == 1:
+        results[pending[0]] = await results[pending[0]]
+    else:
+        found = await gather_with_cancel(*(results[name] for name in pending))
+        results.update(zip(pending, found, strict=True))
+    return results
+
+
+def _showing(type_: Any, where: _Where, *, required: bool) -> Callable[[Any], Any]:
+    """How values of a leaf type are shown; what a value of an enum is called is looked up once."""
+    complete = Executor.complete_leaf_value
+    names: dict[Any, Any] = {}
+    kept = isinstance(type_, GraphQLEnumType)
+
+    def show(value: Any) -> Any:
+        if value is None and not required:
+            return None
+        if value is None:
+            raise TypeError(f"Cannot return null for non-nullable field {where.parent_type}.{where.field_name}.")
+        if isinstance(value, Exception):
+            raise value
+        return complete(type_, value)
+
+    def show_kept(value: Any) -> Any:
+        name = names.get(value)
+        if name is None and value is not None:
+            name = names[value] = show(value)
+        return show(None) if name is None else name
+
+    return show_kept if kept else show
+
+
+class _Conditions(Visitor):
+    """Looks for directives that leave fields out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = False
+
+    def enter_directive(self, node: DirectiveNode, *_arguments: Any) -> None:
+        """One more directive."""
+        self.found = self.found or node.name.value in ("skip", "include")
+
+
+def _has_conditions(document: DocumentNode) -> bool:
+    conditions = _Conditions()
+    visit(document, conditions)
+    return conditions.found
