@@ -26,6 +26,7 @@ from consentline.settings import Settings
 from consentline.usecases import erasing, flags, lineage, objections, people, posts, usage
 from consentline.usecases.feed import Feed
 from consentline.usecases.service import Service
+from consentline.web.endpoint import Endpoint
 from consentline.web.rates import Rates
 from consentline.web.routes import build_routes
 
@@ -152,18 +153,17 @@ def create_app(settings: Settings, server: Server) -> ASGIApp:
                 background.cancel()
             await service.graph.close()
 
-    return build_routes(
-        service,
-        secret=settings.signing_secret(),
-        sign_permit=Signer(settings.signing_key(), settings.permit_lifetime),
+    endpoint = Endpoint(
+        service=service,
         engine=engine,
         documents=documents,
         rates=Rates(settings.rate_limit_per_second, settings.rate_limit_burst),
+        secret=settings.signing_secret(),
+        sign_permit=Signer(settings.signing_key(), settings.permit_lifetime),
         max_body_bytes=settings.max_body_bytes,
         feed=feed,
-        check_ready=preparation.check,
-        lifespan=lifespan,
     )
+    return build_routes(endpoint, preparation.check, lifespan)
 
 
 @contextmanager

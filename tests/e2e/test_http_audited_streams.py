@@ -147,22 +147,28 @@ def proxy(neo4j_server: Server) -> Iterator[Proxy]:
 def behind(api: Api, settings: Settings, neo4j_server: Server, proxy: Proxy) -> Iterator[Api]:
     """The application behind a proxy that can be cut, under settings with which a write gives up after seconds."""
     load_small_story(api)
+    # Planned by now: on a busy machine the first run of so many statements takes longer than the settings allow.
+    api.data(FILE, {"key": "of another", "user": "u2"})
     server = Server(f"bolt://127.0.0.1:{proxy.port}", neo4j_server.user, neo4j_server.password)
     impatient = settings.model_copy(update={"transaction_timeout_seconds": 2.0})
     with serving(impatient, server) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield Api(url, client, api.service, api.run)
 
 
-FILE = """mutation { fileObjection(input: {key: "o", user: "u1", receivedAt: "2026-11-02T10:00:00Z"}) {
-  objection { key } userErrors { code } } }"""
-DOCUMENTS = {"read": '{ user(key: "u1") { jurisdiction } }', "write": FILE}
+FILE = """mutation ($key: String!, $user: String!) {
+  fileObjection(input: {key: $key, user: $user, receivedAt: "2026-11-02T10:00:00Z"}) {
+    objection { key } userErrors { code } } }"""
+ASKED = {
+    "read": {"query": '{ user(key: "u1") { jurisdiction } }'},
+    "write": {"query": FILE, "variables": {"key": "o", "user": "u1"}},
+}
 
 
-@pytest.mark.parametrize("what", DOCUMENTS)
+@pytest.mark.parametrize("what", ASKED)
 def test_when_the_database_goes_away_just_then_nothing_is_answered_and_nothing_changed(
     behind: Api, proxy: Proxy, what: str
 ) -> None:
-    document, since = {"query": DOCUMENTS[what]}, Since(behind)
+    document, since = ASKED[what], Since(behind)
 
     proxy.cut_at(b"AuditEntry")
     response = behind.post("/graphql", "compliance", json=document)
@@ -171,12 +177,12 @@ def test_when_the_database_goes_away_just_then_nothing_is_answered_and_nothing_c
     assert (response.status_code, error_codes(response.json())) == (503, {code})
     assert response.json()["data"] is None
     assert since.entries() == []
-    assert behind.run(behind.service.graph.read(_objections)) == 0
+    assert behind.run(behind.service.graph.read(_objections)) == ["of another"]
     proxy.mend()
     answer = behind.post("/graphql", "compliance", json=document)
     assert "errors" not in answer.json(), answer.text
     assert since.only()[1] == {"read": "READ", "write": "ACCEPTED"}[what]
 
 
-async def _objections(tx: Any) -> int:
-    return (await tx.get("MATCH (o:Objection) RETURN count(o) AS count"))["count"]
+async def _objections(tx: Any) -> list[str]:
+    return (await tx.get("MATCH (o:Objection) RETURN collect(o.key) AS keys"))["keys"]

@@ -21,6 +21,7 @@ from consentline.settings import Settings
 from consentline.usecases import notices
 from consentline.usecases.feed import Feed
 from consentline.usecases.service import Service
+from consentline.web.endpoint import Endpoint
 from consentline.web.rates import Rates
 from consentline.web.routes import build_routes
 from tests.conftest import SECRET, Api, connect
@@ -277,8 +278,8 @@ class Client:
 
     def __init__(self, api: Api, service: Service) -> None:
         self.service = service
-        self._app = build_routes(
-            service,
+        endpoint = Endpoint(
+            service=service,
             secret=SECRET,
             sign_permit=_no_permits,
             engine=Engine(build_schema()),
@@ -286,8 +287,8 @@ class Client:
             rates=Rates(None, 1),
             max_body_bytes=4096,
             feed=Feed(service),
-            check_ready=_never_asked,
         )
+        self._app = build_routes(endpoint, _never_asked)
         self._token = api.token("service")
         self._left = asyncio.Event()
         self._asked = False

@@ -14,17 +14,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from consentline.domain.errors import InvalidInputError
-from consentline.gql.context import Context, PermitSigner
-from consentline.gql.cursors import Cursors
+from consentline.gql.context import Context
 from consentline.gql.documents import TrustedDocuments
 from consentline.gql.errors import internal_error
-from consentline.gql.execution import Answer, Engine, Operation
-from consentline.gql.nodes import load_node
-from consentline.usecases.feed import Feed
-from consentline.usecases.service import Service
+from consentline.gql.execution import Answer, Operation
 from consentline.web.auth import Bearer, authenticate, bearer_of
 from consentline.web.bodies import UnsupportedMediaTypeError, read_body
-from consentline.web.rates import RateLimitedError, Rates
+from consentline.web.endpoint import Endpoint
+from consentline.web.rates import RateLimitedError
 from consentline.web.streams import EVENT_STREAM, EventStream, only_streams, takes_streams
 
 JSON = "application/json"
@@ -35,26 +32,8 @@ _UNAVAILABLE = {"DATABASE_UNAVAILABLE", "AUDIT_UNAVAILABLE"}
 class GraphQLEndpoint:
     """Answers one operation a request for the bearer of a token."""
 
-    def __init__(
-        self,
-        service: Service,
-        engine: Engine,
-        documents: TrustedDocuments,
-        rates: Rates,
-        secret: str,
-        sign_permit: PermitSigner,
-        max_body_bytes: int,
-        feed: Feed,
-    ) -> None:
-        self._service = service
-        self._feed = feed
-        self._engine = engine
-        self._documents = documents
-        self._rates = rates
-        self._secret = secret
-        self._cursors = Cursors(secret)
-        self._sign_permit = sign_permit
-        self._max_body_bytes = max_body_bytes
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
 
     async def __call__(self, request: Request) -> Response:
         """The answer to one request.
@@ -62,23 +41,23 @@ class GraphQLEndpoint:
         Raises:
             ConsentlineError: no valid token, or no operation in the body; mapped in `web/errors.py`.
         """
+        endpoint = self._endpoint
         request.state.route = "/graphql"
-        bearer = bearer_of(request.headers.get("authorization"), self._secret)
+        bearer = bearer_of(request.headers.get("authorization"), endpoint.secret)
         principal = request.state.principal = bearer.principal
         accept = request.headers.get("accept")
         media_type = JSON if only_streams(accept) else accepted(accept)
         check_content_type(request.headers.get("content-type"))
-        operation = parse_operation(await read_body(request, self._max_body_bytes), self._documents)
-        if takes_streams(accept) and self._engine.follows(operation):
+        operation = parse_operation(await read_body(request, endpoint.max_body_bytes), endpoint.documents)
+        if takes_streams(accept) and endpoint.engine.follows(operation):
             return await self._follow(request, operation, bearer)
         if only_streams(accept):
             message = f"only subscriptions are answered as {EVENT_STREAM}"
             raise UnsupportedMediaTypeError(message, code="NOT_ACCEPTABLE")
         request_id: str = request.state.request_id
-        context = Context(self._service, principal, self._cursors, load_node, request_id, self._sign_permit)
         try:
-            answer = await self._engine.run(
-                operation, context, lambda cost: self._rates.admit(principal.token_id, cost)
+            answer = await endpoint.engine.run(
+                operation, endpoint.context(principal, request_id), endpoint.admit(principal)
             )
         except RateLimitedError:
             raise
@@ -89,25 +68,14 @@ class GraphQLEndpoint:
 
     async def _follow(self, request: Request, operation: Operation, bearer: Bearer) -> Response:
         """The events of a subscription for as long as the token is good; what keeps it from beginning has 400."""
+        endpoint = self._endpoint
         header, after = request.headers.get("authorization"), request.headers.get("last-event-id")
         request_id: str = request.state.request_id
 
         def renew() -> Context:
-            principal = authenticate(header, self._secret)
-            return Context(
-                self._service,
-                principal,
-                self._cursors,
-                load_node,
-                request_id,
-                self._sign_permit,
-                feed=self._feed,
-                after=after or None,
-            )
+            return endpoint.context(authenticate(header, endpoint.secret), request_id, after or None)
 
-        following = await self._engine.follow(
-            operation, renew, lambda cost: self._rates.admit(bearer.principal.token_id, cost)
-        )
+        following = await endpoint.engine.follow(operation, renew, endpoint.admit(bearer.principal))
         if isinstance(following, Answer):
             return _response(following, JSON, max(_status(following, JSON), 400))
         return EventStream(following, expires_at=bearer.expires_at, request_id=request_id)

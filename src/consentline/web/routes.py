@@ -10,37 +10,24 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from consentline.domain.errors import ConsentlineError
-from consentline.gql.context import PermitSigner
-from consentline.gql.documents import TrustedDocuments
-from consentline.gql.execution import Engine
-from consentline.usecases.feed import Feed
-from consentline.usecases.service import Service
 from consentline.web import errors
 from consentline.web.campaigns import CampaignEndpoint
+from consentline.web.endpoint import Endpoint
 from consentline.web.graphql import GraphQLEndpoint
 from consentline.web.health import Readiness, alive
 from consentline.web.ingest import IngestEndpoint
-from consentline.web.rates import Rates
 from consentline.web.requests import RequestLog
 from consentline.web.sockets import SubscriptionSocket
 
 
 def build_routes(
-    service: Service,
-    *,
-    secret: str,
-    sign_permit: PermitSigner,
-    engine: Engine,
-    documents: TrustedDocuments,
-    rates: Rates,
-    max_body_bytes: int,
-    feed: Feed,
+    endpoint: Endpoint,
     check_ready: Callable[[], Awaitable[None]],
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None,
 ) -> ASGIApp:
-    """The application over a service; `check_ready` raises what keeps it from doing its work now."""
-    graphql = GraphQLEndpoint(service, engine, documents, rates, secret, sign_permit, max_body_bytes, feed)
-    sockets = SubscriptionSocket(service, engine, documents, rates, secret, max_body_bytes, feed)
+    """The application over an endpoint; `check_ready` raises what keeps it from doing its work now."""
+    graphql, sockets = GraphQLEndpoint(endpoint), SubscriptionSocket(endpoint)
+    service, secret = endpoint.service, endpoint.secret
     app = Starlette(
         routes=[
             Route("/graphql", graphql.__call__, methods=["POST"]),

@@ -19,16 +19,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from consentline.domain.errors import ConsentlineError, DatabaseUnavailableError, UnauthenticatedError
 from consentline.gql.context import Context
-from consentline.gql.cursors import Cursors
-from consentline.gql.documents import TrustedDocuments
 from consentline.gql.errors import FormattedError, internal_error
-from consentline.gql.execution import Answer, Engine, Following
-from consentline.gql.nodes import load_node
-from consentline.usecases.feed import Feed, FeedClosedError
-from consentline.usecases.service import Service
+from consentline.gql.execution import Answer, Following
+from consentline.usecases.feed import FeedClosedError
 from consentline.web.auth import Bearer, authenticate, bearer_of
+from consentline.web.endpoint import Endpoint
 from consentline.web.graphql import operation_of
-from consentline.web.rates import Rates
 
 _LOG = logging.getLogger("consentline.access")
 PROTOCOL = "graphql-transport-ws"
@@ -50,24 +46,8 @@ class _ClosedError(Exception):
 class SubscriptionSocket:
     """Serves the subscriptions of one connection at a time for the bearer of a token."""
 
-    def __init__(
-        self,
-        service: Service,
-        engine: Engine,
-        documents: TrustedDocuments,
-        rates: Rates,
-        secret: str,
-        max_body_bytes: int,
-        feed: Feed,
-    ) -> None:
-        self.service = service
-        self.engine = engine
-        self.documents = documents
-        self.rates = rates
-        self.secret = secret
-        self.cursors = Cursors(secret)
-        self.max_body_bytes = max_body_bytes
-        self.feed = feed
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
 
     async def __call__(self, socket: WebSocket) -> None:
         """Serve until either side closes."""
@@ -77,13 +57,13 @@ class SubscriptionSocket:
             await socket.close(4406, "Subprotocol not acceptable")
             return
         await socket.accept(PROTOCOL)
-        await _Connection(self, socket).serve()
+        await _Connection(self._endpoint, socket).serve()
 
 
 class _Connection:
     """One connection: its token, and the subscriptions that run on it."""
 
-    def __init__(self, endpoint: SubscriptionSocket, socket: WebSocket) -> None:
+    def __init__(self, endpoint: Endpoint, socket: WebSocket) -> None:
         self._endpoint = endpoint
         self._socket = socket
         self._header: str | None = socket.headers.get("authorization")
@@ -211,7 +191,7 @@ class _Connection:
             following = await endpoint.engine.follow(
                 operation_of(payload, endpoint.documents),
                 self._renew,
-                lambda cost: endpoint.rates.admit(bearer.principal.token_id, cost),
+                endpoint.admit(bearer.principal),
             )
             if isinstance(following, Answer):
                 await self._error(id_, following.errors)
@@ -237,9 +217,7 @@ class _Connection:
 
     def _renew(self) -> Context:
         """A context of its own for each event: the token may have expired meanwhile."""
-        endpoint = self._endpoint
-        principal = authenticate(self._header, endpoint.secret)
-        return Context(endpoint.service, principal, endpoint.cursors, load_node, self._request_id, feed=endpoint.feed)
+        return self._endpoint.context(authenticate(self._header, self._endpoint.secret), self._request_id)
 
     async def _error(self, id_: str, errors: list[FormattedError]) -> None:
         await self._send({"type": "error", "id": id_, "payload": errors})
