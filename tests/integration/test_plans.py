@@ -126,7 +126,8 @@ def statements() -> dict[str, str]:
 
 def test_every_statement_is_profiled(measured: Measured) -> None:
     sent = {profile.statement for found in measured.values() for each in found.values() for profile in each.profiles}
-    assert sorted(name for name, text in statements().items() if text not in sent) == []
+    # Some are written in parts, each of which stands in a statement that is sent.
+    assert sorted(name for name, text in statements().items() if not any(text in each for each in sent)) == []
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -158,6 +159,7 @@ def test_a_post_in_a_thousand_versions_costs_what_a_post_in_one_costs(measured: 
         assert found["postUsage(in 1 version)"].hits == found["postUsage(in 1,000 versions)"].hits
 
 
-def test_an_objection_costs_at_most_twenty_hits_a_post(measured: Measured) -> None:
+def test_an_objection_costs_at_most_thirty_hits_a_post(measured: Measured) -> None:
+    """Its posts are read twice: without a lock, and to be marked under the guard."""
     for found in measured.values():
-        assert found["file_objection"].hits <= 20 * SUBJECTS["heavy"]
+        assert found["file_objection"].hits <= 30 * SUBJECTS["heavy"]

@@ -4,7 +4,7 @@ An entry is found by its time, role, token and outcome through indexes of its ow
 through one AuditTerm node each: no node gathers relationships, so writers never wait for each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, LiteralString
 
 from neo4j.exceptions import Neo4jError
@@ -33,7 +33,7 @@ async def append(tx: Tx, entries: Sequence[AuditEntry]) -> None:
         AuditUnavailableError: the database refuses them; what else the transaction wrote is not committed.
     """
     try:
-        await tx.rows(APPEND, entries=[_row(entry) for entry in entries])
+        await tx.rows(APPEND, entries=rows_of(entries))
     except Neo4jError as error:
         if error.is_retryable():
             raise
@@ -155,6 +155,11 @@ async def lost(tx: Tx, entries: Sequence[AuditEntry]) -> set[str]:
     """The uids of those entries that one of their operations or subjects does not lead to."""
     rows = [{"uid": entry.uid, "at": entry.at, "terms": entry.terms} for entry in entries]
     return set((await tx.get(LOST, entries=rows))["uids"])
+
+
+def rows_of(entries: Iterable[AuditEntry]) -> list[dict[str, Any]]:
+    """The entries as they are written."""
+    return [_row(entry) for entry in entries]
 
 
 def _row(entry: AuditEntry) -> dict[str, Any]:

@@ -139,7 +139,8 @@ async def restrict(
 CHANGE_TALLIES: LiteralString = """
 UNWIND $rows AS row
 MERGE (t:TallyBlock {dataset: row[0], purpose: row[1], block: row[2]})
-SET t.deltas = [i IN range(0, size(row[3]) - 1) | coalesce(t.deltas[i], 0) + row[3][i]]
+WITH t, t.deltas AS before, row[3] AS changes
+SET t.deltas = [i IN range(0, size(changes) - 1) | coalesce(before[i], 0) + changes[i]]
 """
 
 

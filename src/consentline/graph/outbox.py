@@ -37,11 +37,20 @@ CALL (e, row) {
 
 async def append(tx: Tx, events: Sequence[NewEvent], now: Instant) -> None:
     """Write events in this order, after all that were ever written; the guard is held, by this at the latest."""
-    if not events:
-        return
-    rows = [
+    if events:
+        await tx.rows(APPEND, rows=rows_of(events), now=now)
+
+
+def new_id() -> str:
+    """The id of an event that is to be written."""
+    return f"evt_{uuid.uuid4().hex}"
+
+
+def rows_of(events: Sequence[NewEvent]) -> list[dict[str, Any]]:
+    """The events as they are written, numbered from 1 on."""
+    return [
         {
-            "id": f"evt_{uuid.uuid4().hex}",
+            "id": new_id(),
             "number": number,
             "kind": event.kind.name,
             "lane": event.lane,
@@ -54,7 +63,6 @@ async def append(tx: Tx, events: Sequence[NewEvent], now: Instant) -> None:
         }
         for number, event in enumerate(events, 1)
     ]
-    await tx.rows(APPEND, rows=rows, now=now)
 
 
 AFTER: LiteralString = """

@@ -80,7 +80,7 @@ async def for_usage(tx: Tx, keys: Sequence[str]) -> PostForUsage:
     facts = PostFacts(key=keys[0])
     if described is not None and erased_at is None:
         authors = tuple(
-            Link(PersonFacts(key, jurisdictions=_dated(jurisdictions), erased_at=person_erased_at), recorded_at, until)
+            Link(PersonFacts(key, jurisdictions=dated(jurisdictions), erased_at=person_erased_at), recorded_at, until)
             for key, recorded_at, until, person_erased_at, jurisdictions in written
         )
         recorded = PostFacts(key=keys[0], description=_description(described), authors=authors)
@@ -249,7 +249,7 @@ def _person(row: list[Any]) -> PersonFacts:
     key, erased_at, facts, consents, notices, objections, erasures = row
     return PersonFacts(
         key=key,
-        jurisdictions=_dated([fact[1:] for fact in facts if fact[0] == "jurisdiction"]),
+        jurisdictions=dated([fact[1:] for fact in facts if fact[0] == "jurisdiction"]),
         adult_from=tuple(
             Dated(None if value is None else date.fromisoformat(value), valid_from, recorded_at)
             for field, value, valid_from, recorded_at in facts
@@ -288,5 +288,6 @@ def _transition(row: list[Any]) -> Transition:
     return Transition(ObjectionStatus(status), at, recorded_at, grounds)
 
 
-def _dated(rows: Sequence[Sequence[Any]]) -> tuple[Dated[str | None], ...]:
+def dated(rows: Sequence[Sequence[Any]]) -> tuple[Dated[str | None], ...]:
+    """Values with their two times, from rows of them."""
     return tuple(Dated(value, valid_from, recorded_at) for value, valid_from, recorded_at in rows)

@@ -26,6 +26,10 @@ _GONE = (
 )
 
 
+class UnwrittenError(Exception):
+    """One statement did not write what it should, or nobody knows."""
+
+
 class Tx:
     """Where statements run: inside a managed transaction, or each as a transaction of its own."""
 
@@ -115,6 +119,22 @@ class Graph:
         with _mapped_errors():
             async with self._session("WRITE") as session:
                 return await session.execute_write(in_transaction)
+
+    async def write_at_once(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """As `write_once`, for who does the same in a transaction where this fails, and finds what is written already.
+
+        Raises:
+            UnwrittenError: it fails, or its answer was lost, as it need not in a transaction that is repeated.
+            DatabaseUnavailableError: the server cannot be reached, or the statement ran out of time.
+        """
+        try:
+            return await self.write_once(work)
+        except Neo4jError as error:
+            raise UnwrittenError from error
+        except DatabaseUnavailableError as error:
+            if isinstance(error.__cause__, Neo4jError | DriverError) and error.__cause__.is_retryable():
+                raise UnwrittenError from error
+            raise
 
     async def write_once(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Run `work`, whose one statement is a write transaction of its own: one round trip, and not repeated.

@@ -220,6 +220,11 @@ class LineageCache:
         self._lineage = Lineage()
         self._reading = asyncio.Lock()
 
+    @property
+    def revision(self) -> str:
+        """The revision of the upper graph that was read last."""
+        return self._lineage.revision
+
     async def at(self, revision: str, tx: Tx | None = None) -> Lineage:
         """The upper graph of `revision` or a later one; read inside `tx` when its locks keep it still."""
         if self._lineage.revision == revision:

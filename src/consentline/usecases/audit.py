@@ -139,6 +139,51 @@ async def decide(
     return value
 
 
+def asked() -> Waiting | None:
+    """The entry of the change that is being asked for here, to be written elsewhere; None where nobody's is."""
+    return _WAITING.get()
+
+
+def entries_of(asked_for: Sequence[Waiting | None], answers: Sequence[object]) -> list[AuditEntry]:
+    """The entries of what is done together, to be written with it; an answer that is an exception has none here."""
+    return [waiting.entry(ACCEPTED, subjects_of(answer)) for waiting, answer in _done(asked_for, answers)]
+
+
+def mark_written(asked_for: Sequence[Waiting | None], answers: Sequence[object]) -> None:
+    """What was done together is committed, and the entries with it."""
+    for waiting, answer in _done(asked_for, answers):
+        waiting.written = True
+        waiting.subjects += subjects_of(answer)
+
+
+def _done(asked_for: Sequence[Waiting | None], answers: Sequence[object]) -> list[tuple[Waiting, object]]:
+    pairs = zip(asked_for, answers, strict=True)
+    return [(each, answer) for each, answer in pairs if each is not None and not isinstance(answer, Exception)]
+
+
+async def decide_together(
+    service: Service, work: Callable[[Tx], Awaitable[Sequence[T]]], asked_for: Sequence[Waiting | None]
+) -> Sequence[T]:
+    """Run `work` in the one transaction by which several things that were asked for are done, with their entries.
+
+    It answers each of them, in their order; an answer that is an exception refuses that one only.
+
+    Raises:
+        AuditUnavailableError: an entry cannot be written; nothing was changed.
+        DatabaseUnavailableError: as for every transaction.
+    """
+
+    async def in_transaction(tx: Tx) -> Sequence[T]:
+        answers = await work(tx)
+        if entries := entries_of(asked_for, answers):
+            await audit.append(tx, entries)
+        return answers
+
+    answers = await service.graph.write(in_transaction)
+    mark_written(asked_for, answers)
+    return answers
+
+
 @dataclass(slots=True)
 class Lasting:
     """What the block of `lasting` tells the entry of its end."""

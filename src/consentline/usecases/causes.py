@@ -92,8 +92,11 @@ async def reconcile(
     concerned: Concerned,
     *,
     judged: Collection[str] = (),
+    changed: Collection[str] = (),
 ) -> None:
     """Bring flags in line with the causes of what is concerned, as one step; the caller holds the upper graph's guard.
+
+    `changed` are model versions whose flags this transaction changed already and told nobody of.
 
     What is demanded is put before what is not is dropped: a flag that loses one cause and gains another stays open. So
     does one whose causes are all gone while anything upstream is to be judged yet; it is settled when that is done: of
@@ -111,7 +114,7 @@ async def reconcile(
         unsettled.update(await _put_of_policies(tx, service, lineage, reach, concerned.policies, now))
     if concerned.runs:
         unsettled.update(await _put_of_runs(tx, service, lineage, concerned.runs, now))
-    changed = frozenset(unsettled.models)
+    changed = unsettled.models | set(changed)
     unsettled.models.update(judged)
     undecided = await _undecided(tx, lineage, now) if unsettled.dropped or judged else frozenset[str]()
     await causes.settle(tx, unsettled, undecided, now)

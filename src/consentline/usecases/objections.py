@@ -1,24 +1,21 @@
-"""Objections: filed, withdrawn, decided, read. Restriction takes hold in the transaction that records them."""
+"""Objections: withdrawn, extended, decided, read. How they are filed is in filing.py."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from consentline.domain.access import Role
 from consentline.domain.clock import EXTENDED_MONTHS, due_at
 from consentline.domain.datasets import DatasetVersion
-from consentline.domain.errors import ConflictError, NotFoundError
+from consentline.domain.errors import NotFoundError
 from consentline.domain.instants import EVER, Instant
 from consentline.domain.objections import (
     Objection,
-    ObjectionEvent,
     ObjectionEventKind,
     ObjectionOrder,
     ObjectionStatus,
     check_decision,
     check_extension,
     check_order,
-    check_receipt,
-    check_scope,
     check_withdrawal,
 )
 from consentline.domain.paging import Page, PageRequest
@@ -26,99 +23,29 @@ from consentline.domain.people import jurisdiction_at
 from consentline.domain.policies import governing
 from consentline.domain.pseudonyms import is_digest
 from consentline.domain.usage import possible_versions as possible
-from consentline.domain.violations import Readers
 from consentline.graph import objection_lists, objections, posts, upper
 from consentline.graph.facts import lock_people
 from consentline.graph.session import Tx
-from consentline.usecases import counts, events, violations
+from consentline.usecases import events
 from consentline.usecases.audit import decide
-from consentline.usecases.counts import Restriction
+from consentline.usecases.filing import FileObjection, file_objection
 from consentline.usecases.flags import reconcile_people
 from consentline.usecases.rejudging import of_people
 from consentline.usecases.service import Service
-from consentline.usecases.suppression import repeated, unless_erased
+from consentline.usecases.suppression import repeated
 
-
-@dataclass(frozen=True, slots=True)
-class FileObjection:
-    """An objection as it reached the controller; no platform named means all."""
-
-    key: str
-    user: str
-    received_at: Instant
-    purposes: tuple[str, ...] = ("AI_TRAINING",)
-    platforms: tuple[str, ...] = ()
-    channel: str | None = None
-
-    def same_as(self, objection: Objection) -> bool:
-        """Whether the recorded objection says the same."""
-        return (
-            (self.user, self.received_at, self.channel) == (objection.user, objection.received_at, objection.channel)
-            and set(self.purposes) == set(objection.purposes)
-            and set(self.platforms) == set(objection.platforms)
-        )
-
-
-async def file_objection(service: Service, command: FileObjection, *, by: str = Role.SERVICE) -> tuple[Objection, bool]:
-    """Record an objection, restrict the person's posts and raise the flags that it demands, in one transaction.
-
-    Anybody's is accepted, recorded before or not (Art. 21(1)). Answers the objection and whether it is new: repeating
-    it with the same key and content changes nothing. `by` tells the history who recorded it: a role, or BY_RECORD.
-
-    Raises:
-        InvalidInputError: no purpose, a purpose or platform that is no code, or received more than 24 hours ahead.
-        ConflictError: the key stands for another objection.
-        StateError: the person was erased.
-    """
-    check_scope(command.purposes, command.platforms)
-
-    async def work(tx: Tx) -> tuple[Objection, bool]:
-        await lock_people(tx, service.pseudonyms, [command.user])
-        lineage_revision = await upper.lock(tx)
-        existing = await objections.find(tx, service.pseudonyms.either("Objection", command.key))
-        if existing is not None:
-            if command.same_as(existing):
-                return existing, False
-            raise ConflictError(
-                "an objection of this key is recorded with other content", code="OBJECTION_CONFLICT", path=("key",)
-            )
-        lineage = await service.lineages.at(lineage_revision, tx)
-        now = await upper.recording_time(tx)
-        check_receipt(command.received_at, now)
-        person = await posts.person(tx, [command.user])
-        objection = Objection(
-            key=command.key,
-            user=command.user,
-            status=ObjectionStatus.PENDING,
-            purposes=tuple(dict.fromkeys(command.purposes)),
-            platforms=tuple(dict.fromkeys(command.platforms)),
-            channel=command.channel,
-            received_at=command.received_at,
-            recorded_at=now,
-            due_at=due_at(
-                command.received_at, jurisdiction_at(person, command.received_at, EVER), service.establishment
-            ),
-            extended_to=None,
-            decided_at=None,
-            grounds=None,
-            history=(ObjectionEvent(ObjectionEventKind.FILED, command.received_at, now, by),),
-        )
-        made = Restriction(objection.user, objection.purposes, objection.platforms)
-        # Posts are named where a run that started since may have read them: what it did is a violation then.
-        named = bool(Readers(lineage, objection.in_force_from))
-        scoped = [
-            *await counts.restrict(tx, lineage, made, named=named),
-            *await objections.scoped_posts(tx, [command.user], named=named, written=False),
-        ]
-        uses = await violations.begin_scoped(tx, lineage, scoped, objection.in_force_from)
-        await objections.create(tx, objection, by=by)
-        await events.objection_changed(tx, service, ObjectionEventKind.FILED, objection, now)
-        concerned = await counts.settle_after(tx, service, made, now)
-        concerned.people, concerned.scoped = {command.user}, scoped
-        await violations.end(tx, service, lineage, uses, now, concerned)
-        return objection, True
-
-    return await unless_erased(lambda: decide(service, work), "user")
+__all__ = [
+    "FileObjection",
+    "affected_post_count",
+    "decide_objection",
+    "extend_objection",
+    "file_objection",
+    "find_objection",
+    "find_objections",
+    "list_objections",
+    "possible_versions",
+    "withdraw_objection",
+]
 
 
 async def decide_objection(

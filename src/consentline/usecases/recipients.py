@@ -44,6 +44,8 @@ async def record(service: Service, command: RecordRecipient) -> Recipient:
         recorded = await recipients.record(tx, wanted)
         if recorded is None:
             raise NotFoundError("there is no such dataset", code="DATASET_NOT_FOUND", path=("dataset",))
+        # Who looked for recipients without the guard looks again.
+        await upper.mark_changed(tx)
         return recorded
 
     return await decide(service, work)

@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 from consentline.domain.errors import InvalidInputError
 from consentline.domain.instants import Instant
@@ -11,6 +12,7 @@ from consentline.domain.pseudonyms import Pseudonyms
 from consentline.graph import upper
 from consentline.graph.session import Graph
 from consentline.graph.upper import LineageCache
+from consentline.usecases.together import Together
 
 
 class Ledger:
@@ -31,7 +33,7 @@ class Service:
 
     `pseudonyms` digests the keys of people for what must not name them; `establishment` is the controller's
     jurisdiction for working days; `shard_size` bounds a shard in posts; `private_webhooks` allows webhooks in
-    private networks and by plain HTTP; `ledger` numbers what is audited.
+    private networks and by plain HTTP; `ledger` numbers what is audited; `filings` gathers objections.
     """
 
     graph: Graph
@@ -41,6 +43,7 @@ class Service:
     shard_size: int = 1000
     private_webhooks: bool = False
     ledger: Ledger = field(default_factory=Ledger)
+    filings: Together[Any, Any] = field(default_factory=Together[Any, Any])
 
     async def lineage(self) -> Lineage:
         """The upper graph as it stands; one statement when it has not changed."""

@@ -76,20 +76,29 @@ async def _readers(tx: Tx, runs: Readers, posts: Sequence[str]) -> dict[str, fro
     return readers
 
 
-async def end(tx: Tx, service: Service, lineage: Lineage, before: Before, now: Instant, concerned: Concerned) -> None:
+async def end(
+    tx: Tx,
+    service: Service,
+    lineage: Lineage,
+    before: Before,
+    now: Instant,
+    concerned: Concerned,
+    *,
+    changed: Collection[str] = (),
+) -> None:
     """Judge the posts by the facts as they are now written, and bring counts and flags in line; the guard is held.
 
     What else the facts concern is brought in line in the same step, so that a flag that loses one cause and gains
-    another stays the same.
+    another stays the same; `changed` flags of model versions are told of with it.
     """
-    changed = dict[str, int]()
+    counted = dict[str, int]()
     if before:
         after = await _judge(tx, lineage, Readers(lineage, before.since), before.readers)
-        changed = differences(before.violations, after)
+        counted = differences(before.violations, after)
         readers = frozenset[str]().union(*before.readers.values())
-        await violations.change(tx, {run: changed.get(run, 0) for run in readers})
-    concerned.runs.update(changed)
-    await reconcile(tx, service, lineage, now, concerned)
+        await violations.change(tx, {run: counted.get(run, 0) for run in readers})
+    concerned.runs.update(counted)
+    await reconcile(tx, service, lineage, now, concerned, changed=changed)
 
 
 async def _judge(tx: Tx, lineage: Lineage, runs: Readers, readers: dict[str, frozenset[str]]) -> set[Violation]:
