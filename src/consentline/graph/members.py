@@ -9,6 +9,7 @@ from consentline.graph.facts import Rows
 from consentline.graph.session import Tx
 
 _BATCH = 10_000
+_SHARDS_AT_ONCE = 20
 
 
 class DatasetGuard(NamedTuple):
@@ -228,17 +229,51 @@ async def open_members(tx: Tx, dataset: str) -> list[str]:
     return (await tx.get(OPEN_MEMBERS, dataset=dataset))["posts"]
 
 
-MEMBERS: LiteralString = """
-MATCH (p:Post)-[m:IN_SHARD]->(:Shard)
-WHERE m.dataset = $dataset AND m.from_version <= $number
-  AND coalesce(m.to_version, 9223372036854775807) > $number
-RETURN p.key AS post ORDER BY post LIMIT $most
+MARK: LiteralString = """
+OPTIONAL MATCH (d:Dataset {key: $dataset})
+RETURN d.guard AS mark
 """
 
 
-async def members(tx: Tx, dataset: str, number: int, most: int = 2**62) -> list[str]:
-    """The member keys of a version in code point order, up to `most`."""
-    return [row["post"] for row in await tx.rows(MEMBERS, dataset=dataset, number=number, most=most)]
+async def mark(tx: Tx, dataset: str) -> str | None:
+    """What every transaction that changes the dataset's members leaves anew; None before the first."""
+    return (await tx.get(MARK, dataset=dataset))["mark"]
+
+
+# Read shard by shard, a bounded number at a time: sorting all members takes more memory than the database grants.
+MEMBERS: LiteralString = """
+MATCH (s:Shard)
+WHERE s.key STARTS WITH $prefix AND s.key > $after
+WITH s ORDER BY s.key LIMIT $most
+CALL (s) {
+  MATCH (p:Post)-[m:IN_SHARD]->(s)
+  WHERE m.dataset = $dataset AND m.from_version <= $number
+    AND coalesce(m.to_version, 9223372036854775807) > $number
+  RETURN collect(p.key) AS posts
+}
+WITH collect([s.key, posts]) AS rows
+RETURN rows
+"""
+
+
+async def members(tx: Tx, dataset: str, number: int) -> list[str]:
+    """The member keys of a version in code point order.
+
+    Outside a transaction it is many statements: who needs them to be of one state compares the `mark` before and after.
+    """
+    found: list[str] = []
+    after = ""
+    while True:
+        row = await tx.get(
+            MEMBERS, prefix=f"{dataset}/", after=after, dataset=dataset, number=number, most=_SHARDS_AT_ONCE
+        )
+        for _, posts in row["rows"]:
+            found += posts
+        if len(row["rows"]) < _SHARDS_AT_ONCE:
+            break
+        after = max(shard for shard, _ in row["rows"])
+    found.sort()
+    return found
 
 
 HELD: LiteralString = """

@@ -1,6 +1,8 @@
 """Members of a version that is BUILDING, and the seal that ends it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 from consentline.domain.datasets import Coverage, DatasetVersion, VersionRef, VersionStatus, manifest_digest
 from consentline.domain.errors import RefusedError, StateError
@@ -14,6 +16,8 @@ from consentline.usecases.service import Service
 
 Outcome = bool | RefusedError
 """True: something was written; False: it was so already; an error: refused, nothing was written."""
+
+_ATTEMPTS_TO_SEAL = 3
 
 
 async def add_members(service: Service, ref: VersionRef, posts: Sequence[str]) -> list[Outcome]:
@@ -76,33 +80,59 @@ async def _held(service: Service, ref: VersionRef, posts: Sequence[str]) -> set[
     return {post for post, is_member in found.items() if is_member}
 
 
+class _Manifest(NamedTuple):
+    """The members of a BUILDING version as they stood under a mark of the dataset, counted and digested."""
+
+    mark: str | None
+    posts: int
+    digest: str
+
+
 async def seal_version(service: Service, ref: VersionRef) -> bool:
     """End a version's manifest: it becomes SEALED and immutable; False when it was already.
+
+    Its digest covers every member: they are read before any lock is taken, and again only when they changed meanwhile.
 
     Raises:
         NotFoundError: it is not recorded.
         StateError: a build makes it, and seals it itself.
     """
 
-    async def work(tx: Tx) -> bool:
+    async def seal(tx: Tx, manifest: _Manifest | None) -> bool | None:
+        """Seal it with the manifest, when that still tells the members; else answer None."""
         lineage = await service.lineages.at(await upper.lock(tx), tx)
         version = get_version(lineage, ref, ("version",))
         if version.status is not VersionStatus.BUILDING:
             return False
         _check_not_being_built(version)
+        if manifest is None:
+            manifest = await _manifest(tx, ref)
+        elif manifest.mark != await members.mark(tx, ref.dataset):
+            return None
         await members.lock_dataset(tx, ref.dataset)
-        posts = await members.members(tx, ref.dataset, ref.number)
         await graph_datasets.seal(
             tx,
             ref,
-            post_count=len(posts),
-            manifest_digest=manifest_digest(posts),
+            post_count=manifest.posts,
+            manifest_digest=manifest.digest,
             sealed_at=await upper.recording_time(tx),
         )
         await upper.mark_changed(tx)
         return True
 
-    return await service.graph.write(work)
+    version = (await service.lineage()).versions.get(ref)
+    for _ in range(_ATTEMPTS_TO_SEAL if version is not None and version.status is VersionStatus.BUILDING else 0):
+        read = await service.graph.read(lambda tx: _manifest(tx, ref))
+        sealed = await service.graph.write(lambda tx, read=read: seal(tx, read))
+        if sealed is not None:
+            return sealed
+    return bool(await service.graph.write(lambda tx: seal(tx, None)))
+
+
+async def _manifest(tx: Tx, ref: VersionRef) -> _Manifest:
+    mark = await members.mark(tx, ref.dataset)
+    keys = await members.members(tx, ref.dataset, ref.number)
+    return _Manifest(mark, len(keys), await asyncio.to_thread(manifest_digest, keys))
 
 
 def _check(lineage: Lineage, ref: VersionRef) -> None:
