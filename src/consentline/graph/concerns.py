@@ -66,6 +66,7 @@ def _concerned(kind: SourceKind, row: Sequence[Any]) -> ConcernedPosts:
 OF_DATASETS: LiteralString = """
 UNWIND $datasets AS dataset
 MATCH (p:Post)-[m:IN_SHARD]->(:Shard)
+USING INDEX m:IN_SHARD(dataset, concerned)
 WHERE m.dataset = dataset AND m.concerned = true
   AND NOT EXISTS { (p)-[a:AUTHORED_BY]->(u:User) WHERE a.until IS NULL AND u.erased_at IS NOT NULL }
 RETURN collect(DISTINCT p.key) AS posts

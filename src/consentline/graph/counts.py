@@ -193,6 +193,7 @@ RETURN $purpose IN coalesce(d.unjudged, []) AS unjudged,
   } AS blocks,
   EXISTS {
     MATCH (:Post)-[m:IN_SHARD]->(:Shard)
+    USING INDEX m:IN_SHARD(dataset, recheck_at)
     WHERE m.dataset = $dataset AND m.recheck_at <= $now
       AND m.from_version <= $number AND coalesce(m.to_version, 9223372036854775807) > $number
   } AS due
@@ -216,6 +217,7 @@ async def standing(tx: Tx, dataset: str, number: int, purpose: str, now: Instant
 
 DUE: LiteralString = """
 MATCH (p:Post)-[m:IN_SHARD]->(:Shard)
+USING INDEX m:IN_SHARD(dataset, recheck_at)
 WHERE m.dataset = $dataset AND m.recheck_at <= $now
 WITH p.key AS key LIMIT $most
 RETURN collect(DISTINCT key) AS posts
@@ -258,6 +260,7 @@ UNWIND $datasets AS dataset
 MATCH (d:Dataset {key: dataset})
 WHERE size(coalesce(d.unjudged, [])) > 0 OR EXISTS {
   MATCH (:Post)-[m:IN_SHARD]->(:Shard)
+  USING INDEX m:IN_SHARD(dataset, recheck_at)
   WHERE m.dataset = dataset AND m.recheck_at <= $now
 }
 RETURN collect(d.key) AS datasets

@@ -9,6 +9,7 @@ from consentline.graph.session import Tx
 # graph was tiny searched the index of the dataset's memberships again for every post.
 JOINED: LiteralString = """
 MATCH (p:Post)-[m:IN_SHARD]->(:Shard)
+USING INDEX m:IN_SHARD(dataset, from_version)
 WHERE m.dataset = $dataset AND m.from_version > $earlier AND m.from_version <= $later
   AND coalesce(m.to_version, 9223372036854775807) > $later
   AND none(o IN [(p)-[o:IN_SHARD]->(:Shard) | [o.dataset, o.from_version, o.to_version]]
@@ -20,6 +21,7 @@ RETURN size(keys) AS total, [key IN keys WHERE key > $after][..$most] AS keys
 
 LEFT: LiteralString = """
 MATCH (p:Post)-[m:IN_SHARD]->(:Shard)
+USING INDEX m:IN_SHARD(dataset, to_version)
 WHERE m.dataset = $dataset AND m.to_version > $earlier AND m.to_version <= $later AND m.from_version <= $earlier
   AND none(o IN [(p)-[o:IN_SHARD]->(:Shard) | [o.dataset, o.from_version, o.to_version]]
     WHERE o[0] = $dataset AND o[1] <= $later AND coalesce(o[2], 9223372036854775807) > $later)

@@ -174,6 +174,7 @@ async def remove(tx: Tx, dataset: str, number: int, posts: Sequence[str]) -> Non
 
 CLOSE_ALL: LiteralString = """
 MATCH ()-[m:IN_SHARD]->(:Shard)
+USING INDEX m:IN_SHARD(dataset, from_version)
 WHERE m.dataset = $dataset AND m.from_version < $number AND m.to_version IS NULL
 SET m.to_version = $number
 """
@@ -199,12 +200,14 @@ async def reopen(tx: Tx, dataset: str, number: int, posts: Sequence[str]) -> Non
 
 SINCE: LiteralString = """
 MATCH (p:Post)-[m:IN_SHARD]->(:Shard)
+USING INDEX m:IN_SHARD(dataset, from_version)
 WHERE m.dataset = $dataset AND m.from_version > $base AND m.to_version IS NULL
 RETURN collect(p.key) AS posts
 """
 
 LEFT_SINCE: LiteralString = """
 MATCH (p:Post)-[m:IN_SHARD]->(:Shard)
+USING INDEX m:IN_SHARD(dataset, to_version)
 WHERE m.dataset = $dataset AND m.to_version > $base AND m.from_version <= $base
 RETURN collect(p.key) AS posts
 """
@@ -219,6 +222,7 @@ async def changed_since(tx: Tx, dataset: str, base: int) -> tuple[set[str], set[
 
 OPEN_MEMBERS: LiteralString = """
 MATCH (p:Post)-[m:IN_SHARD]->(:Shard)
+USING INDEX m:IN_SHARD(dataset, from_version)
 WHERE m.dataset = $dataset AND m.from_version >= 0 AND m.to_version IS NULL
 RETURN collect(p.key) AS posts
 """
@@ -243,7 +247,8 @@ async def mark(tx: Tx, dataset: str) -> str | None:
 # Read shard by shard, a bounded number at a time: sorting all members takes more memory than the database grants.
 MEMBERS: LiteralString = """
 MATCH (s:Shard)
-WHERE s.key STARTS WITH $prefix AND s.key > $after
+USING INDEX s:Shard(key)
+WHERE s.key > $after AND s.key < $end
 WITH s ORDER BY s.key LIMIT $most
 CALL (s) {
   MATCH (p:Post)-[m:IN_SHARD]->(s)
@@ -262,11 +267,10 @@ async def members(tx: Tx, dataset: str, number: int) -> list[str]:
     Outside a transaction it is many statements: who needs them to be of one state compares the `mark` before and after.
     """
     found: list[str] = []
-    after = ""
+    # Between these lie the keys that begin with the dataset's and a slash.
+    after, end = f"{dataset}/", f"{dataset}0"
     while True:
-        row = await tx.get(
-            MEMBERS, prefix=f"{dataset}/", after=after, dataset=dataset, number=number, most=_SHARDS_AT_ONCE
-        )
+        row = await tx.get(MEMBERS, after=after, end=end, dataset=dataset, number=number, most=_SHARDS_AT_ONCE)
         for _, posts in row["rows"]:
             found += posts
         if len(row["rows"]) < _SHARDS_AT_ONCE:

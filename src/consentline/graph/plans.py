@@ -76,7 +76,8 @@ RETURN collect([
   dataset,
   COLLECT { MATCH (t:TallyBlock {dataset: dataset}) RETURN [t.purpose, t.block, t.deltas] },
   coalesce(d.unjudged, []),
-  EXISTS { MATCH (:Post)-[m:IN_SHARD]->(:Shard) WHERE m.dataset = dataset AND m.recheck_at <= $now }
+  EXISTS { MATCH (:Post)-[m:IN_SHARD]->(:Shard) USING INDEX m:IN_SHARD(dataset, recheck_at)
+    WHERE m.dataset = dataset AND m.recheck_at <= $now }
 ]) AS rows
 """
 
@@ -92,6 +93,7 @@ async def stored_counts(tx: Tx, datasets: Collection[str], now: Instant) -> dict
 
 REMOVED: LiteralString = """
 MATCH (p:Post)-[m:IN_SHARD]->(s:Shard)
+USING INDEX m:IN_SHARD(dataset, to_version)
 WHERE m.dataset = $dataset AND m.to_version > $earlier AND m.to_version <= $later AND m.from_version <= $earlier
   AND NOT EXISTS {
     (p)-[o:IN_SHARD {dataset: $dataset}]->(:Shard)
