@@ -3,9 +3,9 @@
     BENCH_SIZES=100000,1000000,10000000 python -m bench growth
 
 Each size has a home of its own, loaded by `consentline backfill`; every post is a member of one sealed version, which a
-run read. The posts of the people asked about join it as members always do, all others by plain statements that leave
-the same graph (what is judged of them aside: they count as eligible). Then operations are asked of subjects that are
-the same at every size: `postUsage` of a post, `userUsage` of a person with 10,000 posts, a new version with 100
+run read. The posts of the people asked about join it as members always do, all others in backfill's import files, which
+leaves the same graph (what is judged of them aside: they count as eligible). Then operations are asked of subjects that
+are the same at every size: `postUsage` of a post, `userUsage` of a person with 10,000 posts, a new version with 100
 changes, its seal, and `fileObjection` of such a person, while `postUsage` goes on being asked. Database hits are those
 of the profile; times are medians. The page cache holds the store. Goals: hits at most 1.05 times, times at most 1.3
 times those of the smallest graph; an objection at most 20 hits a post. The seal's digest covers every member, as the
@@ -20,15 +20,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any
 
 import msgspec
-from neo4j import AsyncGraphDatabase, AsyncSession
 
-from bench.results import record
+from bench.results import FOLDER, record
 from consentline import embedded
 from consentline.connection import compose, open_service
 from consentline.domain import shards
@@ -51,34 +50,19 @@ SIZES = [int(size) for size in os.environ.get("BENCH_SIZES", "100000,1000000").s
 HEAVY = int(os.environ.get("BENCH_HEAVY", "10000"))
 """Posts of each person who objects."""
 ROUNDS = 3
+SEALS = int(os.environ.get("BENCH_SEALS", "3"))
+"""Versions that are timed; a seal reads every member."""
 HEAP = os.environ.get("BENCH_HEAP", "2g")
 PAGECACHE = os.environ.get("BENCH_PAGECACHE", "6g")
+SETTINGS = {"pagecache": PAGECACHE, "heap": HEAP, "heavy_posts": HEAVY}
 COMMAND = str(Path(sys.executable).with_name("consentline"))
 RECEIVED = 1_760_000_000_000_000
 STARTED = 1_750_000_000_000_000
 
 AT_ONCE = 20_000
-"""Memberships that one plain statement writes."""
+"""Posts that are placed in shards together."""
 
 Ask = Callable[[Service], Awaitable[Any]]
-
-BEGIN: LiteralString = """
-MATCH (d:Dataset {key: 'd'})
-UNWIND $shards AS row
-MERGE (s:Shard {key: row[0]})
-ON CREATE SET s.dataset = 'd', s.size = 0, s.placed = 0
-SET s.size = s.size + row[1], s.placed = s.placed + row[1]
-MERGE (d)-[:HAS_SHARD]->(s)
-"""
-JOIN: LiteralString = """
-UNWIND $rows AS row
-MATCH (p:Post {key: row[0]})
-MATCH (s:Shard {key: row[1]})
-CREATE (p)-[:IN_SHARD {dataset: 'd', from_version: 1}]->(s)
-"""
-PLACED: LiteralString = """
-MATCH (d:Dataset {key: 'd'}) SET d.placed = d.placed + $count
-"""
 
 
 def records(size: int) -> Iterator[bytes]:
@@ -97,19 +81,26 @@ def records(size: int) -> Iterator[bytes]:
 
 
 def main() -> None:
-    """Measure every size, print the ratios and record them."""
-    figures: dict[int, dict[str, Any]] = {}
+    """Measure every size, print the ratios and record them; sizes that an earlier run measured alike are kept."""
+    figures = earlier()
     for size in SIZES:
         figures[size] = measure(size)
-        first = figures[SIZES[0]]["operations"]
-        for name, found in figures[size]["operations"].items() if size != SIZES[0] else ():
+        first = figures[min(figures)]["operations"]
+        for name, found in figures[size]["operations"].items() if size != min(figures) else ():
             hits, seconds = found["hits"] / first[name]["hits"], found["seconds"] / first[name]["seconds"]
             found |= {"hits_ratio": hits, "seconds_ratio": seconds}
             goals = f"{'met' if hits <= 1.05 else 'MISSED'} (1.05), {'met' if seconds <= 1.3 else 'MISSED'} (1.3)"
             print(f"{size:>11,} {name:28} hits x {hits:.3f}, time x {seconds:.2f}: {goals}", flush=True)
         # After every size: the largest takes long, and what was measured before it stays.
-        sizes = {str(key): found for key, found in figures.items()}
-        record("growth", {"pagecache": PAGECACHE, "heap": HEAP, "heavy_posts": HEAVY, "sizes": sizes})
+        record("growth", SETTINGS | {"sizes": {str(key): figures[key] for key in sorted(figures)}})
+
+
+def earlier() -> dict[int, dict[str, Any]]:
+    """The figures of the last run, when it had the same settings."""
+    path = FOLDER / "growth.json"
+    known: dict[str, Any] = msgspec.json.decode(path.read_bytes()) if path.exists() else {}
+    alike = known.items() >= SETTINGS.items()
+    return {int(size): found for size, found in known["sizes"].items()} if alike else {}
 
 
 def measure(size: int) -> dict[str, Any]:
@@ -118,43 +109,86 @@ def measure(size: int) -> dict[str, Any]:
         home = Path(folder) / "home"
         settings = Settings(home=home, neo4j_heap=HEAP, neo4j_pagecache=PAGECACHE, neo4j_linger_seconds=20)
         variables = {"CONSENTLINE_HOME": str(home), "CONSENTLINE_NEO4J_PAGECACHE": PAGECACHE}
-        environment = os.environ | variables | {"CONSENTLINE_NEO4J_HEAP": HEAP}
-        began = time.perf_counter()
-        lines, said = backfill(environment, size)
-        loaded = time.perf_counter() - began
-        print(
-            f"{size:>11,} posts: {lines:,} lines backfilled in {loaded:.0f} s, {lines / loaded:,.0f} lines/s",
-            flush=True,
+        loading = load(
+            settings, os.environ | variables | {"CONSENTLINE_NEO4J_HEAP": HEAP}, Path(folder) / "files", size
         )
+        print(f"{size:>11,} posts: {loading}", flush=True)
         with console_progress() as report, running_server(settings, report=report) as server:
-            asyncio.run(publish(settings, server, size))
+            asyncio.run(publish(settings))
             store = sum(file.stat().st_size for file in home.rglob("databases/neo4j/*") if file.is_file())
             operations = asyncio.run(ask(settings, server))
         embedded.stop(settings)
-    loading = {"lines": lines, "backfill_seconds": loaded, "backfill_said": said}
-    return loading | {"store_bytes": store, "operations": operations}
+    return {"loading": loading, "store_bytes": store, "load_average": os.getloadavg()[0], "operations": operations}
 
 
-def backfill(environment: dict[str, str], size: int) -> tuple[int, str]:
-    """Load the records by the command, as a stream; answers how many lines they were, and what it said."""
-    process = subprocess.Popen(
-        [COMMAND, "backfill", "-"], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+def load(settings: Settings, environment: dict[str, str], folder: Path, size: int) -> dict[str, Any]:
+    """Load the records by backfill: its import files, to which memberships are added, then the lines that are left."""
+    began = time.perf_counter()
+    lines = write_files(environment, folder, size)
+    files = time.perf_counter() - began
+    add_memberships(folder, settings.shard_size, size)
+    began = time.perf_counter()
+    with embedded.offline(settings) as database:
+        database.replace(folder / "import.args", folder / "import.log", lambda _: None)
+    imported = time.perf_counter() - began
+    began = time.perf_counter()
+    subprocess.run([COMMAND, "ingest", str(folder / "later.ndjson")], env=environment, check=True)
+    later = time.perf_counter() - began
+    rate = lines / (files + imported + later)
+    seconds = {"files_seconds": files, "import_seconds": imported, "later_seconds": later}
+    return {"lines": lines, **seconds, "lines_per_second": rate}
+
+
+def write_files(environment: dict[str, str], folder: Path, size: int) -> int:
+    """The import files of the records, by the command; answers how many lines went in."""
+    command = [COMMAND, "backfill", "--output", str(folder), "-"]
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     assert process.stdin is not None
     lines = 0
     with process.stdin as pipe:
         for line in records(size):
             pipe.write(line)
-            lines += line.count(b"\n")
-    assert process.stdout is not None
-    said = process.stdout.read().decode().strip()
-    print("   ", said)
+            lines += 1
     assert process.wait() == 0
-    return lines, said
+    return lines
 
 
-async def publish(settings: Settings, server: Server, size: int) -> None:
-    """All posts as members of one sealed version, read by a run."""
+def add_memberships(folder: Path, shard_size: int, size: int) -> None:
+    """Everybody's posts but the few people's as members of version 1, placed as `members.add` places them."""
+    decode = msgspec.json.Decoder(Post).decode
+    lines = generate_records(size, 1, only=("post",))
+    bits = shards.bits_for(size, shard_size)
+    families, sizes = Counter[str](), Counter[str]()
+    with (folder / "in_shard.csv").open("w") as out:
+        out.write(":START_ID(Post),dataset:string,from_version:long,:END_ID(Shard)\n")
+        while posts := [(post.key, post.author) for post in map(decode, islice(lines, AT_ONCE))]:
+            family_of = shards.families("d", posts, bits)
+            placements = shards.place(family_of, families, shard_size)
+            families.update(family_of.values())
+            sizes.update(shard for _, shard in placements)
+            out.writelines(f"{post},d,1,{shard}\n" for post, shard in placements)
+    placed = {shards.shard_key(family, 0): count for family, count in families.items()}
+    write_csv(
+        folder / "shards.csv",
+        "key:ID(Shard),dataset:string,size:long,placed:long",
+        (f"{shard},d,{count},{placed.get(shard, 0)}" for shard, count in sizes.items()),
+    )
+    write_csv(folder / "has_shard.csv", ":START_ID(Dataset),:END_ID(Shard)", (f"d,{shard}" for shard in sizes))
+    write_csv(folder / "datasets.csv", "key:ID(Dataset),title:string,placed:long", [f"d,d,{size}"])
+    more = ("--nodes=Dataset", "datasets"), ("--nodes=Shard", "shards")
+    ties = ("--relationships=HAS_SHARD", "has_shard"), ("--relationships=IN_SHARD", "in_shard")
+    with (folder / "import.args").open("a") as out:
+        out.writelines(f'"{option}={folder / name}.csv"\n' for option, name in (*more, *ties))
+
+
+def write_csv(path: Path, header: str, rows: Iterable[str]) -> None:
+    """A file of the importer."""
+    with path.open("w") as out:
+        out.writelines(f"{line}\n" for line in (header, *rows))
+
+
+async def publish(settings: Settings) -> None:
+    """The few people's posts as members as well, in one sealed version, read by a run."""
     began = time.perf_counter()
     ref = VersionRef("d", 1)
     async with open_service(settings) as service:
@@ -162,39 +196,11 @@ async def publish(settings: Settings, server: Server, size: int) -> None:
         await register_version(service, RegisterVersion("d", Coverage.COMPLETE))
         for begin in range(0, len(keys), 10_000):
             await add_members(service, ref, keys[begin : begin + 10_000])
-        await join(server, settings.shard_size, size, len(keys))
         placed = time.perf_counter() - began
         began = time.perf_counter()
         await seal_version(service, ref)
-        print(f"            placed in {placed:.0f} s, sealed in {time.perf_counter() - began:.0f} s", flush=True)
+        print(f"            {len(keys):,} placed in {placed:.0f} s, sealed in {time.perf_counter() - began:.0f} s")
         await record_training(service, RecordTraining("r", (ref,), STARTED, model="m", version="1"))
-
-
-async def join(server: Server, shard_size: int, size: int, already: int) -> None:
-    """Everybody else's posts as members, placed as `members.add` places them."""
-    bits = shards.bits_for(size + already, shard_size)
-    decode = msgspec.json.Decoder(Post).decode
-    lines = generate_records(size, 1, only=("post",))
-    placed: dict[str, int] = {}
-    driver = AsyncGraphDatabase.driver(server.uri, auth=(server.user, server.password))
-    async with driver, driver.session(database="neo4j") as session:
-        under_way = asyncio.create_task(asyncio.sleep(0))
-        while posts := [(post.key, post.author) for post in map(decode, islice(lines, AT_ONCE))]:
-            families = shards.families("d", posts, bits)
-            placements = sorted(shards.place(families, placed, shard_size), key=lambda each: each.shard)
-            for family, count in Counter(families.values()).items():
-                placed[family] = placed.get(family, 0) + count
-            await under_way
-            under_way = asyncio.create_task(write(session, placements))
-        await under_way
-        await (await session.run(PLACED, count=size)).consume()
-
-
-async def write(session: AsyncSession, placements: Sequence[shards.Placement]) -> None:
-    """Write memberships and the shards that they are in."""
-    sizes = Counter(each.shard for each in placements)
-    await (await session.run(BEGIN, shards=[list(each) for each in sizes.items()])).consume()
-    await (await session.run(JOIN, rows=[list(each) for each in placements])).consume()
 
 
 async def ask(settings: Settings, server: Server) -> dict[str, Any]:
@@ -261,7 +267,7 @@ def operations() -> Iterator[tuple[tuple[str, ...], Callable[[int], tuple[Ask, .
             lambda service: version(service, number),
             lambda service: seal_version(service, VersionRef("d", number + 2)),
         ),
-        3,
+        SEALS,
     )
     # The first round and the profiled one are people of their own as well.
     yield ("fileObjection of 10,000 posts",), lambda number: (lambda service: objection(service, number),), ROUNDS - 1
