@@ -6,6 +6,16 @@
 import runpy
 import sys
 
-for name in sys.argv[1:] or ("demo", "ingest", "usage", "evaluation", "sisa", "deliveries", "cascade"):
+for name in sys.argv[1:] or (
+    "demo",
+    "ingest",
+    "usage",
+    "peers",
+    "memory",
+    "evaluation",
+    "sisa",
+    "deliveries",
+    "cascade",
+):
     print(f"== bench.{name}")
     runpy.run_module(f"bench.{name.replace('-', '_')}", run_name="__main__")

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,11 +26,17 @@ def resident_mib(pid: int) -> float:
 
 
 @contextmanager
-def server(arguments: list[str], environment: Mapping[str, str], ready: str, log: Path) -> Generator[int]:
+def server(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    ready: str,
+    log: Path,
+    program: Sequence[str] = (sys.executable, "-m"),
+) -> Generator[int]:
     """The pid of a server that answers at `ready`; it is stopped when the block ends."""
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *arguments], env={**os.environ, **environment}, stdout=output, stderr=output
+            [*program, *arguments], env={**os.environ, **environment}, stdout=output, stderr=output
         )
     try:
         deadline = time.monotonic() + 60

@@ -22,7 +22,7 @@ from consentline.connection import open_service
 from consentline.domain.access import Role
 from consentline.domain.datasets import Coverage, VersionRef
 from consentline.domain.training import DerivationKind
-from consentline.embedded import console_progress, running_server
+from consentline.embedded import Server, console_progress, running_server
 from consentline.generation import generate_records
 from consentline.settings import Settings
 from consentline.usecases.datasets import RegisterVersion, register_version
@@ -46,19 +46,24 @@ def main() -> None:
         home = Path(folder)
         settings = Settings(home=home / "home")
         with console_progress() as report, running_server(settings, report=report) as neo4j:
-            asked = asyncio.run(_prepare(settings))
-            environment = {
-                "CONSENTLINE_HOME": str(settings.home),
-                "CONSENTLINE_NEO4J_URI": neo4j.uri,
-                "CONSENTLINE_NEO4J_USER": neo4j.user,
-                "CONSENTLINE_NEO4J_PASSWORD": neo4j.password,
-            }
+            asked = asyncio.run(prepare(settings))
+            environment = environment_of(settings, neo4j)
             token = issue_token(settings.signing_secret(), Role.ADMIN, timedelta(hours=2))
             for name in ("verdict", "full"):
                 _compare(name, asked, environment, token, home)
 
 
-async def _prepare(settings: Settings) -> list[str]:
+def environment_of(settings: Settings, neo4j: Server) -> dict[str, str]:
+    """The settings by which another process finds the same database."""
+    return {
+        "CONSENTLINE_HOME": str(settings.home),
+        "CONSENTLINE_NEO4J_URI": neo4j.uri,
+        "CONSENTLINE_NEO4J_USER": neo4j.user,
+        "CONSENTLINE_NEO4J_PASSWORD": neo4j.password,
+    }
+
+
+async def prepare(settings: Settings) -> list[str]:
     """Posts, a dataset in three versions and four model versions; answers keys of posts with 2 to 4 uses each."""
     async with open_service(settings) as service:
         keys: list[str] = []

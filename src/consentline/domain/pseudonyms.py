@@ -23,7 +23,7 @@ class Pseudonyms:
     def of(self, label: str, key: str) -> str:
         """The digest of a key of one kind of thing ("User", "Post"): the same each time, another for another kind."""
         text = f"{label}\x00{key}".encode()
-        return PREFIX + hmac.new(self._secret, text, hashlib.sha256).hexdigest()
+        return PREFIX + hmac.digest(self._secret, text, "sha256").hex()
 
     def derived(self, purpose: str) -> bytes:
         """32 bytes for one purpose, independent of every other's and of digests (HKDF-SHA-256, RFC 5869, no salt)."""

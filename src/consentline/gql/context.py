@@ -50,6 +50,8 @@ class _Remembered:
 
     async def get(self, key: tuple[str, ...], read: Callable[[], Coroutine[Any, Any, T]]) -> T:
         task = self._tasks.get(key)
+        if task is not None and task.done():
+            return task.result()
         if task is None:
             task = self._tasks[key] = asyncio.ensure_future(read())
         # Shielded: a field that is given up must not take the others' answer with it.

@@ -39,8 +39,11 @@ from graphql import (
     visit,
 )
 from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, FragmentDetails, collect_fields
-from graphql.execution.values import VariableValues
+from graphql.execution.executor import CollectedErrors
+from graphql.execution.get_variable_signature import get_variable_signature
+from graphql.execution.values import VariableValues, VariableValueSource
 from graphql.pyutils import Path, gather_with_cancel
+from graphql.utilities import coerce_input_value
 
 from consentline.gql.limits import fragments_of
 
@@ -104,6 +107,8 @@ class Plan:
             is_awaitable=is_awaitable,
             is_async_iterable=is_async_iterable,
         )
+        signatures = [get_variable_signature(schema, each) for each in operation.variable_definitions or ()]
+        self._signatures = [each for each in signatures if not isinstance(each, GraphQLError)]
         # What @skip and @include leave of a selection depends on the variables of each run.
         self._same_for_all = not _has_conditions(document)
 
@@ -116,14 +121,28 @@ class Plan:
         self, root: Any, context: Any, variables: Mapping[str, Any] | None
     ) -> "Executor[Any] | list[GraphQLError]":
         """What runs the operation once; or what is wrong with the variables."""
-        definitions = self.operation.variable_definitions
-        values = VariableValues({}, {})
-        if definitions:
+        values = self._leaves(variables or {})
+        if values is None:
+            definitions = self.operation.variable_definitions or ()
             found = get_variable_values(self._schema, definitions, dict(variables or {}), max_errors=_MOST_ERRORS)
             if isinstance(found, list):
                 return found
             values = found
         return self._executor.run_of(root, context, values, shared=self._same_for_all)
+
+    def _leaves(self, given: Mapping[str, Any]) -> VariableValues | None:
+        """The variables when each is a leaf that was given and fits; None leaves them to graphql-core as a whole."""
+        values = VariableValues({}, {})
+        for signature in self._signatures:
+            value = given.get(signature.name)
+            if value is None or not is_leaf_type(get_nullable_type(signature.type)):
+                return None
+            coerced = coerce_input_value(value, signature.type)
+            if coerced is Undefined:
+                return None
+            values.sources[signature.name] = VariableValueSource(signature, value)
+            values.coerced[signature.name] = coerced
+        return values
 
 
 def is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
@@ -145,9 +164,12 @@ class _PlannedExecutor(Executor[Any]):
         self._steps: dict[int, tuple[_Fields, tuple[_Step, ...]]] = {}
 
     def run_of(self, root: Any, context: Any, values: VariableValues, *, shared: bool) -> "_PlannedExecutor":
-        """A copy for one run."""
-        run = cast("_PlannedExecutor", self.build_per_event_executor(root))
+        """A copy for one run, as `build_per_event_executor` makes them."""
+        run = self.__class__.__new__(self.__class__)
+        run.__dict__.update(self.__dict__)
+        run.root_value = root
         run.context_value = context
+        run.collected_errors = CollectedErrors()
         run.variable_values = values
         run.background_futures = set()
         if not shared:

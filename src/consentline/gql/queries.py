@@ -132,9 +132,13 @@ class Query(DeliveryQueries):
         if len(ids) > _MOST_IDS:
             raise InvalidInputError(f"at most {_MOST_IDS} ids", code="TOO_MANY_IDS", path=("ids",))
         found = [_decoded(each) for each in ids]
-        posts = (each.key for each in found if isinstance(each, NodeId) and each.kind is NodeKind.POST)
-        await info.context.read_posts(posts)
-        return await asyncio.gather(*(_load(info.context, each) for each in found))
+        posts = [each for each in found if isinstance(each, NodeId) and each.kind is NodeKind.POST]
+        await info.context.read_posts(each.key for each in posts)
+        # Posts are read by now: no task each. Others are read side by side.
+        loaded: dict[NodeId | ConsentlineError, Any] = {each: await _load(info.context, each) for each in posts}
+        rest = [each for each in dict.fromkeys(found) if each not in loaded]
+        loaded.update(zip(rest, await asyncio.gather(*(_load(info.context, each) for each in rest)), strict=True))
+        return [loaded[each] for each in found]
 
     @strawberry.field(description="A person; null when nothing names them.", metadata=_PEOPLE)
     async def user(self, info: Info, key: _Key) -> User | None:

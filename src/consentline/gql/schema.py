@@ -11,6 +11,7 @@ from graphql import (
     GraphQLError,
     GraphQLField,
     GraphQLInputObjectType,
+    GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLObjectType,
     GraphQLResolveInfo,
@@ -59,6 +60,8 @@ class ApiSchema(strawberry.Schema):
         self.core: GraphQLSchema = self._schema
         name_of = self.config.name_converter.from_argument
         for type_ in self.core.type_map.values():
+            if isinstance(type_, GraphQLInterfaceType) and type_.resolve_type is not None:
+                type_.resolve_type = _remembering(type_.resolve_type)
             if isinstance(type_, GraphQLInputObjectType):
                 _leave_out_null_defaults(type_.fields.values())
             elif isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
@@ -116,6 +119,22 @@ def _direct(field: GraphQLField, name_of: Callable[[StrawberryArgument], str]) -
         return None
     names = {name_of(each): each.python_name for each in definition.arguments}
     return _call(function, definition, names, tells_place="info" in parameters)
+
+
+def _remembering(resolve_type: Callable[..., Any]) -> Callable[..., Any]:
+    """How the type of a view is found, once for each class of views."""
+    names: dict[type, Any] = {}
+
+    def resolve(value: Any, info: GraphQLResolveInfo[Any], abstract_type: Any) -> Any:
+        kind: type[Any] = type(value)
+        found = names.get(kind)
+        if found is None:
+            found = resolve_type(value, info, abstract_type)
+            if isinstance(found, str):
+                names[kind] = found
+        return found
+
+    return resolve
 
 
 def _type_of(argument: Any) -> Any:
