@@ -23,7 +23,8 @@ check: $(STAMP)  ## lint, format, strict types, layers, schema drift
 	$(BIN)/basedpyright
 	$(BIN)/python -m pytest -q tests/unit/test_layers.py tests/unit/test_schema.py
 
-bench: $(STAMP)  ## the comparisons, written to bench/results/
+bench: $(STAMP)  ## the comparisons, written to bench/results/, and their picture
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m bench
 
 soak: $(STAMP)  ## objection cascades with a kill in every one; SEED=n repeats one

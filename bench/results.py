@@ -15,6 +15,7 @@ def record(name: str, figures: dict[str, Any]) -> Path:
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{name}.json"
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
-    measured = {"measured_at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine, **figures}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    measured = {"measured_at": now, "machine": machine, "load_average": os.getloadavg()[0], **figures}
     path.write_text(json.dumps(measured, indent=2) + "\n")
     return path

@@ -84,6 +84,7 @@ class _Step(NamedTuple):
     where: Any
     read: Callable[[Any], Any] | None = None
     show: Callable[[Any], Any] | None = None
+    object: GraphQLObjectType | None = None
 
 
 class Plan:
@@ -220,7 +221,7 @@ class _PlannedExecutor(Executor[Any]):
         results: dict[str, Any] = {}
         pending: list[str] = []
         try:
-            for name, details, type_, where, read, show in steps:
+            for name, details, type_, where, read, show, object_ in steps:
                 if read is None:
                     place = Path(path, name, parent_type.name)
                     result = self.execute_field(parent_type, source_value, details, place, position_context)
@@ -228,7 +229,7 @@ class _PlannedExecutor(Executor[Any]):
                         continue
                 elif show is None:
                     place = Path(path, name, parent_type.name)
-                    result = self._complete(read, source_value, type_, details, where, place)
+                    result = self._complete(read, source_value, type_, object_, details, where, place)
                 else:
                     try:
                         results[name] = show(read(source_value))
@@ -246,15 +247,41 @@ class _PlannedExecutor(Executor[Any]):
         return _all_of(results, pending) if pending else results
 
     def _complete(
-        self, read: Callable[[Any], Any], source: Any, type_: Any, details: FieldDetailsList, where: Any, place: Path
+        self,
+        read: Callable[[Any], Any],
+        source: Any,
+        type_: Any,
+        object_: GraphQLObjectType | None,
+        details: FieldDetailsList,
+        where: Any,
+        place: Path,
     ) -> Any:
         """The objects that a plain field leads to."""
         try:
-            completed = self.complete_value(type_, details, where, place, read(source), None)
+            value = read(source)
+            if object_ is None or value is None or isinstance(value, Exception):
+                completed = self.complete_value(type_, details, where, place, value, None)
+            else:
+                completed = self.complete_object_value(object_, details, where, place, value, None)
         except Exception as error:
             self.handle_field_error(error, type_, details, place)
             return None
         return self._settled(completed, type_, details, place) if is_awaitable(completed) else completed
+
+    def complete_object_value(
+        self,
+        return_type: GraphQLObjectType,
+        field_details_list: FieldDetailsList,
+        info: Any,
+        path: Path,
+        result: Any,
+        position_context: Any,
+    ) -> Any:
+        """As graphql-core's; straight to the fields where nobody asks whether the object is of the type."""
+        if return_type.is_type_of is not None:
+            return super().complete_object_value(return_type, field_details_list, info, path, result, position_context)
+        fields = self.collect_subfields(return_type, field_details_list).grouped_field_set
+        return self.execute_fields(return_type, result, path, fields, position_context)
 
     async def _settled(self, pending: Awaitable[Any], type_: Any, details: FieldDetailsList, place: Path) -> Any:
         try:
@@ -282,7 +309,7 @@ class _PlannedExecutor(Executor[Any]):
             return _Step(name, details, field.type, where, read, _showing(inner, where, required=required))
         named: Any = get_named_type(inner)
         if is_leaf_type(named) or (is_object_type(named) and named.is_type_of is None):
-            return _Step(name, details, field.type, where, read)
+            return _Step(name, details, field.type, where, read, object=inner if is_object_type(inner) else None)
         return _Step(name, details, None, where)
 
 

@@ -126,7 +126,7 @@ def _remembering(resolve_type: Callable[..., Any]) -> Callable[..., Any]:
     names: dict[type, Any] = {}
 
     def resolve(value: Any, info: GraphQLResolveInfo[Any], abstract_type: Any) -> Any:
-        kind: type[Any] = type(value)
+        kind = cast("type[Any]", type(value))  # pyright: ignore[reportUnnecessaryCast] - it is partially unknown
         found = names.get(kind)
         if found is None:
             found = resolve_type(value, info, abstract_type)
