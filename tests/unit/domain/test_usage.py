@@ -746,3 +746,35 @@ def test_possible_versions_are_those_read_that_could_hold_a_post_of_the_person(c
     )
 
     assert found == refs(*case.expected)
+
+
+# ---- what is worked out once -----------------------------------------------------------------------------------------
+
+
+def test_posts_of_the_same_memberships_have_the_same_uses_each_from_the_post_itself() -> None:
+    lineage = upper(version(), run("r", "d:1", produced="m:1"))
+
+    first, second = (usage(lineage, facts=post(key)) for key in ("p", "q"))
+
+    assert walked(first.uses[0]) == "p d:1 r m:1"
+    assert walked(second.uses[0]) == "q d:1 r m:1"
+    assert named(first.uses) == named(second.uses)
+
+
+def test_what_is_known_by_now_is_not_told_of_an_earlier_time() -> None:
+    late = RECORDED + 1
+    lineage = upper(version(), run("r", "d:1", produced="m:1"), run("s", "d:1", produced="m:2", recorded=late))
+
+    now, before, again = (usage(lineage, known_at=each) for each in (NOW, RECORDED, late))
+
+    assert lineage.known_since == late
+    assert set(named(now.uses)) == set(named(again.uses)) == {"m:1", "m:2"}
+    assert set(named(before.uses)) == {"m:1"}
+
+
+def test_what_cannot_be_ruled_out_depends_on_the_post_and_not_only_on_its_memberships() -> None:
+    lineage = upper(undocumented(), run("r", "d:1", produced="m:1"))
+
+    before, after = (usage(lineage, (), facts=post(published=each)) for each in (PUBLISHED, RECORDED + 1))
+
+    assert (before.verdict, after.verdict) == (UNKNOWN, NOT_USED)
