@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def _measured(versions: int) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="consentline-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="consentline-bench-", ignore_cleanup_errors=True) as folder:
         settings = Settings(home=Path(folder) / "home")
         with console_progress() as report, running_server(settings, report=report):
             database = embedded.status(settings).pid

@@ -10,7 +10,7 @@ import pytest
 from consentline.domain.audit import ACCEPTED, READ, Actor, AuditEntry, AuditFilter, Subject, SubjectKind
 from consentline.domain.errors import DatabaseUnavailableError, StateError
 from consentline.domain.paging import PageRequest
-from consentline.graph.audit import APPEND
+from consentline.graph.audit import APPEND_EACH
 from consentline.graph.session import Tx
 from consentline.usecases import audit
 from consentline.usecases.audit import decide, entering
@@ -226,7 +226,7 @@ def test_no_statement_changes_or_deletes_an_entry() -> None:
     """An entry is only ever written where it is new; nothing else of the graph layer writes nodes of any label."""
     # What is filed is entered by the same text, in the one statement that files it.
     about_entries = {
-        name: text if name == "audit.APPEND" else text.replace(APPEND, "") for name, text in statements().items()
+        name: text if name == "audit.APPEND" else text.replace(APPEND_EACH, "") for name, text in statements().items()
     }
     about_entries = {name: text for name, text in about_entries.items() if "Audit" in text}
     writing = {name for name, text in about_entries.items() if re.search(r"\b(SET|REMOVE|DELETE|MERGE|CREATE)\b", text)}

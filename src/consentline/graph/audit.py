@@ -15,8 +15,8 @@ from consentline.domain.instants import ALWAYS, EVER
 from consentline.domain.paging import Page, PageRequest, page_from
 from consentline.graph.session import Graph, Tx
 
-APPEND: LiteralString = """
-UNWIND $entries AS entry
+APPEND_EACH: LiteralString = """
+UNWIND entries AS entry
 WITH entry, datetime.realtime() AS moment
 WITH entry, moment.epochSeconds * 1000000 + moment.microsecond AS now
 MERGE (e:AuditEntry {uid: entry.uid})
@@ -24,6 +24,8 @@ ON CREATE SET e += entry.said, e.at = now
 FOREACH (term IN CASE WHEN e.at = now THEN entry.terms ELSE [] END |
   CREATE (:AuditTerm {term: term, at: now, uid: entry.uid}))
 """
+
+APPEND: LiteralString = "WITH $entries AS entries" + APPEND_EACH
 
 
 async def append(tx: Tx, entries: Sequence[AuditEntry]) -> None:

@@ -136,21 +136,22 @@ class Filed(NamedTuple):
     event: NewEvent
 
 
+# All is given in one map: the database would plan anew for each size of each list.
 # The guards are taken in their order, and then what was seen is compared with what is recorded. Which sealed versions
 # hold a post changes with the revision only; what a person wrote, with its number or the last time of a record of it.
 _LOCK: LiteralString = (
     """
-UNWIND $rows AS row
+UNWIND $given.rows AS row
 MATCH (u:User {key: row.user})
 SET u.guard = true
 WITH count(*) AS people
-WHERE people = size($rows)
+WHERE people = size($given.rows)
 MATCH (r:Revision {name: 'lineage'})
 SET r.guard = randomUUID()
 WITH r, datetime.realtime() AS moment
-WHERE r.value = $revision AND NOT EXISTS { UNWIND $keys AS key MATCH (:Objection {key: key}) }
+WHERE r.value = $given.revision AND NOT EXISTS { UNWIND $given.keys AS key MATCH (:Objection {key: key}) }
 CALL () {
-  UNWIND $rows AS row
+  UNWIND $given.rows AS row
   MATCH (u:User {key: row.user})
   OPTIONAL MATCH (u)<-[a:AUTHORED_BY]-(p:Post)
   WHERE a.until IS NULL AND p.described_at IS NOT NULL
@@ -164,14 +165,14 @@ CALL () {
   RETURN collect([row, posts]) AS found
 }
 WITH r, moment.epochSeconds * 1000000 + moment.microsecond AS now, found
-WHERE size(found) = size($rows)
+WHERE size(found) = size($given.rows)
 FOREACH (_ IN CASE WHEN r.first_recorded_at IS NULL THEN [1] ELSE [] END | SET r.first_recorded_at = now)
 """
 )
 
 _CREATE: LiteralString = """
 CALL (now) {
-  UNWIND $rows AS row
+  UNWIND $given.rows AS row
   MATCH (u:User {key: row.user})
   CREATE (o:Objection {
     key: row.key, status: 'PENDING', purposes: row.purposes, platforms: row.platforms, channel: row.channel,
@@ -202,10 +203,10 @@ CALL (found) {
   UNWIND [[membership[1], 1], [membership[2], -1]] AS change
   WITH membership[0] AS dataset, purpose, change[0] - 1 AS number, sum(change[1]) AS by
   WHERE number IS NOT NULL AND by <> 0
-  WITH dataset, purpose, number / $block AS block, collect([number % $block, by]) AS changes
+  WITH dataset, purpose, number / $given.block AS block, collect([number % $given.block, by]) AS changes
   MERGE (t:TallyBlock {dataset: dataset, purpose: purpose, block: block})
   WITH t, t.deltas AS before, changes
-  SET t.deltas = [i IN range(0, $block - 1) | coalesce(before[i], 0)
+  SET t.deltas = [i IN range(0, $given.block - 1) | coalesce(before[i], 0)
     + reduce(by = 0, each IN changes | by + CASE each[0] WHEN i THEN each[1] ELSE 0 END)]
 }
 """
@@ -213,7 +214,7 @@ CALL (found) {
 # As causes.py raises flags and settles when they are due.
 _FLAG: LiteralString = """
 CALL (now) {
-  UNWIND $flags AS flag
+  UNWIND $given.flags AS flag
   MATCH (m:ModelVersion {key: flag.model})
   WHERE NOT EXISTS { MATCH (:RetrainingFlag {open_for: flag.model}) }
   WITH m, flag, now, head(COLLECT {
@@ -228,7 +229,7 @@ CALL (now) {
   FOREACH (_ IN CASE WHEN previous IS NULL THEN [] ELSE [1] END | MERGE (f)-[:FOLLOWS]->(previous))
 }
 CALL (now) {
-  UNWIND $flags AS flag
+  UNWIND $given.flags AS flag
   MATCH (f:RetrainingFlag {open_for: flag.model})
   UNWIND flag.causes AS cause
   MATCH (o:Objection {key: cause[1]})
@@ -237,7 +238,7 @@ CALL (now) {
   }]->(o)
 }
 CALL (now) {
-  UNWIND $flags AS flag
+  UNWIND $given.flags AS flag
   MATCH (f:RetrainingFlag {open_for: flag.model})
   CALL (f) {
     MATCH ()-[c:CAUSED_BY]->()
@@ -252,16 +253,16 @@ CALL (now) {
 # An open flag's details are those of domain/events.py: flag_event; they are numbers and codes.
 _TELL: LiteralString = """
 CALL (r, now) {
-  SET r.events = coalesce(r.events, 0) + size($told) + size($flags_told)
-  WITH r.events - size($told) - size($flags_told) AS before, now
+  SET r.events = coalesce(r.events, 0) + size($given.told) + size($given.flags_told)
+  WITH r.events - size($given.told) - size($given.flags_told) AS before, now
   CALL (before, now) {
-    UNWIND $told AS row
+    UNWIND $given.told AS row
     MATCH (o:Objection {key: row.objection})
     CREATE (:Event {
       id: row.id, position: before + row.number, kind: row.kind, at: now, lane: row.lane, details: row.details
     })-[:TELLS_OF]->(o)
   }
-  UNWIND $flags_told AS row
+  UNWIND $given.flags_told AS row
   MATCH (f:RetrainingFlag {open_for: row.model})
   CREATE (:Event {
     id: row.id, position: before + row.number, at: now, lane: 'model:' + f.model, model: f.model, flag: f.uid,
@@ -280,8 +281,8 @@ FILE: LiteralString = (
     + _RESTRICT
     + _FLAG
     + _TELL
-    + "CALL () {"
-    + audit.APPEND
+    + "WITH now, $given.entries AS entries CALL (entries) {"
+    + audit.APPEND_EACH
     + """}
 RETURN now
 """
@@ -306,17 +307,17 @@ async def file(
         RacedError: one of the keys is, or a person or the upper graph is not as it was seen; nothing was written.
     """
     told, flags_told = _events(filed, flags=tell_flags)
-    row = await tx.find(
-        FILE,
-        revision=revision,
-        keys=list(keys),
-        rows=Rows(sorted(map(_row, filed), key=lambda row: row["user"])),
-        flags=Rows(_flags(filed)),
-        block=BLOCK,
-        told=Rows(told),
-        flags_told=Rows(flags_told),
-        entries=Rows(audit.rows_of(entries)),
-    )
+    given = {
+        "revision": revision,
+        "keys": list(keys),
+        "rows": Rows(sorted(map(_row, filed), key=lambda row: row["user"])),
+        "flags": Rows(_flags(filed)),
+        "block": BLOCK,
+        "told": Rows(told),
+        "flags_told": Rows(flags_told),
+        "entries": Rows(audit.rows_of(entries)),
+    }
+    row = await tx.find(FILE, given=given)
     if row is None:
         raise RacedError
     return row["now"]
