@@ -39,7 +39,10 @@ const typeDefs = `#graphql
       RETURN {
         key: p.key, platform: p.platform, kind: p.kind,
         publishedAt: toString(datetime({epochMillis: p.published_at / 1000})),
-        deletedAt: null
+        deletedAt: head([first IN [reduce(first = null,
+            t IN [(p)-[:CHANGED]->(c:PostChange {field: 'deleted'}) | c.valid_from] |
+            CASE WHEN first IS NULL OR t < first THEN t ELSE first END)]
+          WHERE first IS NOT NULL | toString(datetime({epochMillis: first / 1000}))])
       } AS post
     """)
   }

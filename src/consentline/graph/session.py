@@ -101,9 +101,13 @@ class Graph:
         Raises:
             DatabaseUnavailableError: the server cannot be reached, or a statement ran out of time.
         """
+        # A task of its own: a statement resumes the driver several times, each through all that awaits it.
+        return await asyncio.ensure_future(self._read(work, 0 if unbounded else self._timeout))
+
+    async def _read(self, work: Callable[[Tx], Awaitable[T]], seconds: float) -> T:
         with _mapped_errors():
             async with self._session("READ") as session:
-                return await work(Tx(session, 0 if unbounded else self._timeout, self._count))
+                return await work(Tx(session, seconds, self._count))
 
     async def write(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Run `work` in one write transaction; transient faults repeat it as a whole, so it keeps no state outside.
