@@ -11,6 +11,7 @@ import pytest
 from consentline.domain.errors import RefusedError
 from consentline.domain.events import EventKind, flag_event
 from consentline.domain.instants import DAY
+from consentline.graph import filing
 from consentline.usecases import doctor, erasures, flags, objections, recipients
 from consentline.usecases.audit import ACCEPTED, entering
 from consentline.usecases.objections import FileObjection
@@ -218,3 +219,26 @@ def test_recipients_are_told_of_what_is_filed(run: Run[Any], service: Service, p
         assert kinds.count("DATA_RESTRICTED") == (person == "ana")
 
     run(scenario())
+
+
+def test_what_somebody_files_who_wrote_very_much_is_what_anybody_files(
+    run: Run[Any], service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(most: int) -> list[Any]:
+        monkeypatch.setattr(filing, "MOST_POSTS", most)
+        await wipe(service)
+        await story(service, "ana", "ben")
+        await record(service, post("of ben, of ana", "ben", depicts=["ana"]))
+        await publish(service, "d", "of ben, of ana", "ben/1")
+        await train(service, "r3", "d:3", produced="m:3")
+        await at_once(
+            *(objections.file_objection(service, FileObjection(f"o:{who}", who, RECEIVED)) for who in ("ana", "ben"))
+        )
+        await check_counts(service)
+        assert await doctor.examine(service) == []
+        causes = await rows(service, CAUSES)
+        events = [(each["kind"], each["model"]) for each in await rows(service, EVENTS)]
+        restricted = await rows(service, "MATCH (p:Post) RETURN p.key AS key, p.ineligible AS ineligible ORDER BY key")
+        return [sorted(map(str, causes)), sorted(map(str, events)), restricted]
+
+    assert run(scenario(500)) == run(scenario(1))

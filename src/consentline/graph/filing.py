@@ -26,18 +26,23 @@ from consentline.graph.posts import dated
 from consentline.graph.rows import Rows
 from consentline.graph.session import Tx
 
+MOST_POSTS = 500
+"""How many are read without a lock and again under it; where somebody has more, each is read once, as it is marked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
     """A person as recorded: where they live, and what they wrote that is or was a member, grouped.
 
     `depicted`: some post of somebody else depicts them; `state` is all that, to be compared with what is recorded then.
+    Of who has `many` posts none is read: reading them twice would cost more than a lock.
     """
 
     person: PersonFacts
     depicted: bool
+    many: bool
     written: tuple[ScopedPosts, ...]
-    state: list[Any]
+    state: list[Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +77,13 @@ WITH revision, u, CASE WHEN u IS NULL THEN NULL ELSE [u.key, """
     + _DEPICTED
     + ", "
     + _JURISDICTIONS
-    + """, COLLECT {
+    + """, CASE WHEN COUNT { (u)<-[:AUTHORED_BY]-() } <= $most THEN COLLECT {
   MATCH (u)<-[a:AUTHORED_BY]-(p:Post)
   WHERE a.until IS NULL AND p.described_at IS NOT NULL
   WITH p.platform AS platform, [(p)-[m:IN_SHARD]->() | [m.dataset, m.from_version, m.to_version]] AS memberships, a, p
   WITH platform, memberships, count(*) AS posts, max(a.recorded_at) AS linked, max(p.described_at) AS described
   RETURN [platform, memberships, posts, linked, described]
-}] END AS person
+} END] END AS person
 WITH revision, collect(person) AS people
 WITH revision, people, datetime.realtime() AS now
 RETURN revision, people, now.epochSeconds * 1000000 + now.microsecond AS instant,
@@ -92,7 +97,7 @@ RETURN revision, people, now.epochSeconds * 1000000 + now.microsecond AS instant
 
 async def see(tx: Tx, people: Collection[str], objections: Collection[str]) -> Seen:
     """What the people's objections rest on, as it is recorded."""
-    row = await tx.get(SEE, people=Rows(sorted(people)), objections=list(objections))
+    row = await tx.get(SEE, people=Rows(sorted(people)), objections=list(objections), most=MOST_POSTS)
     return Seen(
         revision=row["revision"],
         instant=row["instant"],
@@ -102,7 +107,10 @@ async def see(tx: Tx, people: Collection[str], objections: Collection[str]) -> S
     )
 
 
-def _claimant(key: str, depicted: bool, jurisdictions: list[list[Any]], written: list[list[Any]]) -> Claimant:
+def _claimant(key: str, depicted: bool, jurisdictions: list[list[Any]], written: list[list[Any]] | None) -> Claimant:
+    person = PersonFacts(key, jurisdictions=dated([[value or None, *times] for value, *times in jurisdictions]))
+    if written is None:
+        return Claimant(person, depicted, many=True, written=(), state=None)
     groups = (
         ScopedPosts(
             person=key,
@@ -115,22 +123,21 @@ def _claimant(key: str, depicted: bool, jurisdictions: list[list[Any]], written:
         for platform, memberships, posts, *_ in written
         if memberships
     )
-    person = PersonFacts(key, jurisdictions=dated([[value or None, *times] for value, *times in jurisdictions]))
     posts, linked, described = zip(*(each[2:] for each in written), strict=True) if written else ((0,), (0,), (0,))
-    return Claimant(
-        person, depicted, tuple(groups), [depicted, jurisdictions, [sum(posts), max(linked), max(described)]]
-    )
+    state = [depicted, jurisdictions, [sum(posts), max(linked), max(described)]]
+    return Claimant(person, depicted, many=False, written=tuple(groups), state=state)
 
 
 class Filed(NamedTuple):
     """An objection to be written, as it was decided by what was seen of the person (their `state`).
 
-    `restricts` are the purposes for which their posts become ineligible. Its `recorded_at` is not known yet.
+    `restricts` are the purposes for which their posts become ineligible. Its `recorded_at` is not known yet. Without a
+    `state` the person's guard was held when they were seen, and their posts are restricted already.
     """
 
     objection: Objection
     by: str
-    state: list[Any]
+    state: list[Any] | None
     restricts: Sequence[str]
     causes: Mapping[Cause, Demand]
     event: NewEvent
@@ -153,15 +160,22 @@ WHERE r.value = $given.revision AND NOT EXISTS { UNWIND $given.keys AS key MATCH
 CALL () {
   UNWIND $given.rows AS row
   MATCH (u:User {key: row.user})
-  OPTIONAL MATCH (u)<-[a:AUTHORED_BY]-(p:Post)
-  WHERE a.until IS NULL AND p.described_at IS NOT NULL
-  WITH row, u, [count(p), coalesce(max(a.recorded_at), 0), coalesce(max(p.described_at), 0)] AS written,
-       collect(p) AS posts
-  WHERE row.state = ["""
+  CALL (row, u) {
+    WITH row, u WHERE row.state IS NULL
+    RETURN [] AS posts
+    UNION ALL
+    WITH row, u WHERE row.state IS NOT NULL
+    OPTIONAL MATCH (u)<-[a:AUTHORED_BY]-(p:Post)
+    WHERE a.until IS NULL AND p.described_at IS NOT NULL
+    WITH row, u, [count(p), coalesce(max(a.recorded_at), 0), coalesce(max(p.described_at), 0)] AS written,
+         collect(p) AS posts
+    WHERE row.state = ["""
     + _DEPICTED
     + ", "
     + _JURISDICTIONS
     + """, written]
+    RETURN posts
+  }
   RETURN collect([row, posts]) AS found
 }
 WITH r, moment.epochSeconds * 1000000 + moment.microsecond AS now, found

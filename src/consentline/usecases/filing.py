@@ -34,7 +34,7 @@ from consentline.graph.session import Tx, UnwrittenError
 from consentline.graph.suppression import SuppressedError
 from consentline.usecases import events, violations
 from consentline.usecases.audit import Waiting, asked, decide_together, entries_of, mark_written
-from consentline.usecases.counts import settle
+from consentline.usecases.counts import Restriction, restrict, settle
 from consentline.usecases.service import Service
 from consentline.usecases.suppression import busy, erased
 
@@ -218,9 +218,14 @@ async def _refused_or_repeated(
 
 async def _file_special(tx: Tx, batch: "_Batch", request: Request) -> Objection:
     """File one for which posts and runs are judged before and after; posts are named where a run may have read them."""
-    user, service, lineage = request.command.user, batch.service, batch.lineage
-    since = batch.since(request.command)
-    scoped = await objections.scoped_posts(tx, [user], named=bool(Readers(lineage, since)))
+    command, user, service, lineage = request.command, request.command.user, batch.service, batch.lineage
+    since = batch.since(command)
+    named = bool(Readers(lineage, since))
+    many = batch.seen.claimants[user].many
+    written = list[ScopedPosts]()
+    if many:
+        written = await restrict(tx, lineage, Restriction(user, command.purposes, command.platforms), named=named)
+    scoped = [*written, *await objections.scoped_posts(tx, [user], named=named, written=not many)]
     uses = await violations.begin_scoped(tx, lineage, scoped, since)
     authors = await posts.person_facts(tx, sorted({user, *(group.author for group in scoped)}))
     filed = batch.decided(request, batch.finder(authors), scoped)
@@ -245,10 +250,10 @@ class _Batch:
     def is_plain(self, command: FileObjection) -> bool:
         """Whether the person is recorded, no post of others depicts them and no run that started since read theirs.
 
-        Nor may it be refused.
+        Nor may they have very many posts, or it be refused.
         """
         claimant = self.seen.claimants.get(command.user)
-        if claimant is None or claimant.depicted:
+        if claimant is None or claimant.depicted or claimant.many:
             return False
         try:
             check_receipt(command.received_at, self.seen.instant)
