@@ -1,7 +1,7 @@
 """`make bench`: every comparison, one after the other; a missed goal is recorded and told, and fails nothing.
 
-`python -m bench NAME…` runs only these; `gate-races` and `growth`, which take minutes, only when they are named. `plot`
-draws what was measured, now or before.
+`python -m bench NAME…` runs only these; `gate-races`, `growth` and `shards`, which take minutes, only when they are
+named. `plot` draws what was measured, now or before.
 """
 
 import runpy

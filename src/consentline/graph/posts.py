@@ -167,11 +167,11 @@ UNWIND $posts AS keys
 UNWIND keys AS key
 MATCH (p:Post {key: key})
 RETURN collect([keys[0], p.described_at IS NOT NULL,
-  head([(p)-[a:AUTHORED_BY]->(u:User) WHERE a.until IS NULL AND u.erased_at IS NULL | u.key]),
+  head([(p)-[a:AUTHORED_BY]->(u:User) WHERE a.until IS NULL | [u.key, u.erased_at]]),
   p.platform, p.kind, p.published_at,
   reduce(first = null, t IN [(p)-[:CHANGED]->(c:PostChange {field: 'deleted'}) | c.valid_from] |
     CASE WHEN first IS NULL OR t < first THEN t ELSE first END),
-  coalesce(p.erased_at, head([(p)-[a:AUTHORED_BY]->(w:User) WHERE a.until IS NULL | w.erased_at]))]) AS rows
+  p.erased_at]) AS rows
 """
 
 
@@ -204,6 +204,8 @@ async def page_of_person(tx: Tx, users: Sequence[str], request: PageRequest) -> 
 
 def _summary(row: list[Any]) -> PostSummary:
     key, described, author, platform, kind, published_at, deleted_at, erased_at = row
+    author, author_erased_at = author or (None, None)
+    erased_at = author_erased_at if erased_at is None else erased_at
     if erased_at is not None:
         return PostSummary(key, erased_at=erased_at)
     if not described:

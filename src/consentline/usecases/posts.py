@@ -21,9 +21,17 @@ async def find_post(service: Service, key: str) -> Post | None:
 
 
 async def find_posts(service: Service, keys: Sequence[str]) -> dict[str, Post]:
-    """The posts as they stand, in one statement; what nothing names is absent."""
-    asked = [service.pseudonyms.either("Post", key) for key in keys]
-    return await service.graph.read(lambda tx: posts.summaries(tx, asked))
+    """The posts as they stand, in one statement, or in two where some are not recorded under their own keys.
+
+    What nothing names is absent.
+    """
+
+    async def work(tx: Tx) -> dict[str, Post]:
+        found = await posts.summaries(tx, [[key] for key in keys])
+        missing = [service.pseudonyms.either("Post", key) for key in keys if key not in found]
+        return found | await posts.summaries(tx, missing) if missing else found
+
+    return await service.graph.read(work)
 
 
 async def visibility(service: Service, key: str, at: Instant | None, known_at: Instant | None) -> Visibility | None:
