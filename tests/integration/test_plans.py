@@ -162,9 +162,3 @@ def test_a_post_in_a_thousand_versions_costs_what_a_post_in_one_costs(measured: 
 def test_an_objection_of_who_wrote_very_much_costs_at_most_twenty_hits_a_post(measured: Measured) -> None:
     for found in measured.values():
         assert found["file_objection"].hits <= 20 * SUBJECTS["heavy"]
-
-
-def test_an_objection_that_is_seen_without_a_lock_costs_at_most_thirty_hits_a_post(measured: Measured) -> None:
-    """Its posts are read twice, the second time to be marked under the guard."""
-    for found in measured.values():
-        assert found["file_objection(100 posts)"].hits <= 30 * 100 + 400

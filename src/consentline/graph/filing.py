@@ -157,7 +157,7 @@ MATCH (r:Revision {name: 'lineage'})
 SET r.guard = randomUUID()
 WITH r, datetime.realtime() AS moment
 WHERE r.value = $given.revision AND NOT EXISTS { UNWIND $given.keys AS key MATCH (:Objection {key: key}) }
-CALL () {
+CALL (r) {
   UNWIND $given.rows AS row
   MATCH (u:User {key: row.user})
   CALL (row, u) {

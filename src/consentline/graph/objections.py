@@ -10,38 +10,6 @@ from consentline.domain.instants import Instant
 from consentline.domain.objections import Objection, ObjectionEvent, ObjectionEventKind, ObjectionStatus
 from consentline.graph.session import Tx
 
-CREATE: LiteralString = """
-MATCH (u:User {key: $user})
-CREATE (o:Objection {
-  key: $key, status: 'PENDING', purposes: $purposes, platforms: $platforms, channel: $channel,
-  received_at: $received_at, recorded_at: $recorded_at, recorded_by: $by, due_at: $due_at, deadline: $due_at
-})-[:FILED_BY]->(u)
-WITH u, o
-UNWIND o.purposes AS purpose
-CREATE (u)-[:SAID]->(:ConsentState {
-  purpose: purpose, status: 'OBJECTION_PENDING', objection: o.key,
-  valid_from: $in_force_from, recorded_at: o.recorded_at
-})
-"""
-
-
-async def create(tx: Tx, objection: Objection, *, by: str) -> None:
-    """Write a PENDING objection of a recorded person, and the consent state of each of its purposes."""
-    await tx.rows(
-        CREATE,
-        key=objection.key,
-        user=objection.user,
-        purposes=list(objection.purposes),
-        platforms=list(objection.platforms),
-        channel=objection.channel,
-        received_at=objection.received_at,
-        recorded_at=objection.recorded_at,
-        in_force_from=objection.in_force_from,
-        due_at=objection.due_at,
-        by=by,
-    )
-
-
 MOVE: LiteralString = """
 MATCH (o:Objection {key: $key})-[:FILED_BY]->(u:User)
 SET o.status = $status, o.decided_at = coalesce($decided_at, o.decided_at), o.grounds = coalesce($grounds, o.grounds),
