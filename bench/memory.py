@@ -5,22 +5,15 @@ documents that are refused, and questions that are audited. The first 20,000 war
 is at most 5 % (and 8 MiB) more than then.
 """
 
-import asyncio
 import json
-import tempfile
 from collections.abc import Iterator
-from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
 from bench import load
 from bench.processes import resident_mib, server
 from bench.results import record
-from bench.usage import environment_of, prepare
-from consentline.domain.access import Role
-from consentline.embedded import console_progress, running_server
-from consentline.settings import Settings
-from consentline.web.auth import issue_token
+from bench.usage import environment_of, loaded
 
 REQUESTS = 100_000
 STEP = 5_000
@@ -32,13 +25,8 @@ DOCUMENTS = Path(__file__).parent / "documents"
 
 def main() -> None:
     """Load a graph, send the requests, print and record the resident size over time."""
-    with tempfile.TemporaryDirectory(prefix="consentline-bench-") as folder:
-        home = Path(folder)
-        settings = Settings(home=home / "home")
-        with console_progress() as report, running_server(settings, report=report) as neo4j:
-            asked = asyncio.run(prepare(settings))
-            token = issue_token(settings.signing_secret(), Role.ADMIN, timedelta(hours=2))
-            measure(asked, environment_of(settings, neo4j), token, home)
+    with loaded() as graph:
+        measure(graph.asked, environment_of(graph), graph.token, graph.folder)
 
 
 def measure(asked: list[str], environment: dict[str, str], token: str, folder: Path) -> None:

@@ -5,15 +5,12 @@ alternating, median of 5 rounds: requests a second. The peer checks no token, kn
 It needs Node; without it nothing is measured.
 """
 
-import asyncio
 import base64
 import json
 import shutil
 import statistics
 import subprocess
-import tempfile
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +19,7 @@ import httpx
 from bench import load
 from bench.processes import server
 from bench.results import record
-from bench.usage import POSTS, environment_of, prepare
-from consentline.domain.access import Role
-from consentline.embedded import console_progress, running_server
-from consentline.settings import Settings
-from consentline.web.auth import issue_token
+from bench.usage import POSTS, environment_of, loaded
 
 FOLDER = Path(__file__).parent / "peers"
 INSTALL = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
@@ -59,15 +52,10 @@ def main() -> None:
         print(f"NOT RUN: the peer needs {' and '.join(missing)}")
         return
     subprocess.run(INSTALL, cwd=FOLDER, check=True, stdout=subprocess.DEVNULL, timeout=900)
-    with tempfile.TemporaryDirectory(prefix="consentline-bench-") as folder:
-        home = Path(folder)
-        settings = Settings(home=home / "home")
-        with console_progress() as report, running_server(settings, report=report) as neo4j:
-            asked = asyncio.run(prepare(settings))
-            ours = environment_of(settings, neo4j)
-            theirs = {"NEO4J_URI": neo4j.uri, "NEO4J_USER": neo4j.user, "NEO4J_PASSWORD": neo4j.password}
-            token = issue_token(settings.signing_secret(), Role.ADMIN, timedelta(hours=2))
-            compare(asked, ours, theirs, token, home)
+    with loaded() as graph:
+        neo4j = graph.neo4j
+        theirs = {"NEO4J_URI": neo4j.uri, "NEO4J_USER": neo4j.user, "NEO4J_PASSWORD": neo4j.password}
+        compare(graph.asked, environment_of(graph), theirs, graph.token, graph.folder)
 
 
 def compare(asked: list[str], ours: dict[str, str], theirs: dict[str, str], token: str, folder: Path) -> None:

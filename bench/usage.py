@@ -8,10 +8,11 @@ import asyncio
 import json
 import statistics
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -42,24 +43,40 @@ GOALS = {"verdict": 1.2, "full": 1.6}
 
 def main() -> None:
     """Load a graph, measure both documents, print and record the ratios."""
+    with loaded() as graph:
+        for name in ("verdict", "full"):
+            _compare(name, graph.asked, environment_of(graph), graph.token, graph.folder)
+
+
+class Loaded(NamedTuple):
+    """A graph to be asked about: posts with uses, where it is, a bearer's token, and a folder for what is logged."""
+
+    asked: list[str]
+    settings: Settings
+    neo4j: Server
+    token: str
+    folder: Path
+
+
+@contextmanager
+def loaded() -> Generator[Loaded]:
+    """A database of its own with the graph of `prepare`, for as long as the block lasts."""
     with tempfile.TemporaryDirectory(prefix="consentline-bench-") as folder:
         home = Path(folder)
         settings = Settings(home=home / "home")
         with console_progress() as report, running_server(settings, report=report) as neo4j:
             asked = asyncio.run(prepare(settings))
-            environment = environment_of(settings, neo4j)
             token = issue_token(settings.signing_secret(), Role.ADMIN, timedelta(hours=2))
-            for name in ("verdict", "full"):
-                _compare(name, asked, environment, token, home)
+            yield Loaded(asked, settings, neo4j, token, home)
 
 
-def environment_of(settings: Settings, neo4j: Server) -> dict[str, str]:
+def environment_of(graph: Loaded) -> dict[str, str]:
     """The settings by which another process finds the same database."""
     return {
-        "CONSENTLINE_HOME": str(settings.home),
-        "CONSENTLINE_NEO4J_URI": neo4j.uri,
-        "CONSENTLINE_NEO4J_USER": neo4j.user,
-        "CONSENTLINE_NEO4J_PASSWORD": neo4j.password,
+        "CONSENTLINE_HOME": str(graph.settings.home),
+        "CONSENTLINE_NEO4J_URI": graph.neo4j.uri,
+        "CONSENTLINE_NEO4J_USER": graph.neo4j.user,
+        "CONSENTLINE_NEO4J_PASSWORD": graph.neo4j.password,
     }
 
 

@@ -245,13 +245,15 @@ class Lineage:
                     consumers[ref].append(run)
         return {ref: tuple(runs) for ref, runs in consumers.items()}
 
-    @cached_property
-    def open_inputs(self) -> tuple[tuple[VersionRef, Instant], ...]:
+    def open_inputs(self, known_at: Instant) -> tuple[tuple[VersionRef, Instant], ...]:
         """What runs read of which nobody knows every member, sorted, each with when the last of the runs started."""
-        return self.open_inputs_at(EVER)
+        return self._open_inputs if known_at >= self.known_since else self._open_inputs_at(known_at)
 
-    def open_inputs_at(self, known_at: Instant) -> tuple[tuple[VersionRef, Instant], ...]:
-        """The same, as known at `known_at`."""
+    @cached_property
+    def _open_inputs(self) -> tuple[tuple[VersionRef, Instant], ...]:
+        return self._open_inputs_at(EVER)
+
+    def _open_inputs_at(self, known_at: Instant) -> tuple[tuple[VersionRef, Instant], ...]:
         return tuple(
             (ref, max(run.started_at or 0 for run in runs))
             for ref, runs in sorted(self.consumed(known_at).items())

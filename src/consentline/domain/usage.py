@@ -253,7 +253,7 @@ def _use_of(post: Node, use: Use) -> Use:
 def _undocumented(
     lineage: Lineage, post: PostFacts, held_in: Iterable[VersionRef], known_at: Instant
 ) -> Iterator[VersionRef]:
-    open_to_question = lineage.open_inputs if known_at >= lineage.known_since else lineage.open_inputs_at(known_at)
+    open_to_question = lineage.open_inputs(known_at)
     if not open_to_question:
         return
     description = post.described(known_at)
@@ -284,7 +284,6 @@ def possible_versions(
     """The consumed versions that could hold a post of a person, recorded or never recorded, sorted."""
     return [
         ref
-        for ref in sorted(lineage.consumed(known_at))
-        if lineage.versions[ref].coverage is not Coverage.COMPLETE
-        and cannot_rule_out(lineage, lineage.versions[ref], known_at, selected=covers_person, held=held_in.__contains__)
+        for ref, _ in lineage.open_inputs(known_at)
+        if cannot_rule_out(lineage, lineage.versions[ref], known_at, selected=covers_person, held=held_in.__contains__)
     ]

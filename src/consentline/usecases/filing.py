@@ -26,7 +26,7 @@ from consentline.domain.objections import (
 )
 from consentline.domain.people import PersonFacts, jurisdiction_at
 from consentline.domain.violations import Readers
-from consentline.graph import counts, filing, objections, outbox, posts, upper
+from consentline.graph import filing, objections, outbox, posts, upper
 from consentline.graph.causes import Demand
 from consentline.graph.facts import RacedError, forget_people, lock_people
 from consentline.graph.filing import Filed, Seen
@@ -34,7 +34,7 @@ from consentline.graph.session import Tx, UnwrittenError
 from consentline.graph.suppression import SuppressedError
 from consentline.usecases import events, violations
 from consentline.usecases.audit import Waiting, asked, decide_together, entries_of, mark_written
-from consentline.usecases.counts import Restriction, restrict, settle
+from consentline.usecases.counts import Restriction, restrict, settle_after
 from consentline.usecases.service import Service
 from consentline.usecases.suppression import busy, erased
 
@@ -222,9 +222,10 @@ async def _file_special(tx: Tx, batch: "_Batch", request: Request) -> Objection:
     since = batch.since(command)
     named = bool(Readers(lineage, since))
     many = batch.seen.claimants[user].many
+    restriction = Restriction(user, command.purposes, command.platforms)
     written = list[ScopedPosts]()
     if many:
-        written = await restrict(tx, lineage, Restriction(user, command.purposes, command.platforms), named=named)
+        written = await restrict(tx, lineage, restriction, named=named)
     scoped = [*written, *await objections.scoped_posts(tx, [user], named=named, written=not many)]
     uses = await violations.begin_scoped(tx, lineage, scoped, since)
     authors = await posts.person_facts(tx, sorted({user, *(group.author for group in scoped)}))
@@ -233,7 +234,7 @@ async def _file_special(tx: Tx, batch: "_Batch", request: Request) -> Objection:
     made = _recorded(filed, now)
     if batch.seen.recipients:
         await outbox.append(tx, await events.notices_of_objection(tx, service, ObjectionEventKind.FILED, made), now)
-    concerned = await settle(tx, service, await counts.tracked_depicting(tx, user), now)
+    concerned = await settle_after(tx, service, restriction, now)
     changed = {cause.model for cause in filed.causes}
     await violations.end(tx, service, lineage, uses, now, concerned, changed=changed)
     return made

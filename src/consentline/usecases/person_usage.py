@@ -63,13 +63,10 @@ async def user_usage(service: Service, user: str, known_at: Instant | None) -> U
 async def _posts_of(
     tx: Tx, service: Service, user: str, known_at: Instant, thresholds: list[Instant]
 ) -> tuple[PersonFacts, list[PostGroup]]:
-    """The person and their posts; somebody whose erasure is confirmed between the two readings is read again."""
+    """The person and their posts; none of somebody whose erasure is confirmed between the two readings."""
     keys = service.pseudonyms.either("User", user)
     person = (await posts.person(tx, keys)).left
     found = await person_usage.groups(tx, person, known_at, thresholds)
-    if found is None:
-        person = (await posts.person(tx, keys)).left
-        found = await person_usage.groups(tx, person, known_at, thresholds)
     return person, found or []
 
 
