@@ -26,7 +26,7 @@ async def answer(request: Request) -> Response:
     """Read the post, run the statement, answer with the bytes that the service gave for it."""
     post = orjson.loads(await request.body())["variables"]["post"]
     async with DRIVER.session(default_access_mode="READ") as session:
-        result = await session.run(FOR_USAGE, {"posts": [post]})
+        result = await session.run(FOR_USAGE, {"asked": [[post]]})
         rows = [record async for record in result]
     assert rows
     return Response(BODIES[post], media_type="application/json")

@@ -1,6 +1,7 @@
 """The command `consentline serve`: the application on a socket until a signal ends it."""
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Generator, Sequence
@@ -49,9 +50,9 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
     ):
         asyncio.run(_check(settings, server))
         # A mistake in the settings is told here, once, and not by each worker.
-        application = create_app(settings, server) if workers == 1 else None
+        application = _application(settings, server) if workers == 1 else None
         config = uvicorn.Config(
-            application or partial(_application, settings, server),
+            application or partial(_of_worker, settings, server),
             factory=application is None,
             workers=workers,
             log_config=None,
@@ -69,9 +70,18 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
 
 
 def _application(settings: Settings, server: Server) -> ASGIApp:
+    application = create_app(settings, server)
+    # The schema lives as long as the process and is not looked at again; answers form few cycles: they are sought
+    # seldom. A list of a hundred posts has ten collections less.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    return application
+
+
+def _of_worker(settings: Settings, server: Server) -> ASGIApp:
     """The application of a worker, which is a process of its own."""
     logs.configure()
-    return create_app(settings, server)
+    return _application(settings, server)
 
 
 class _Announced(uvicorn.Server):

@@ -1,5 +1,6 @@
 """Lineage and answers as known before, on the real graph."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -430,6 +431,46 @@ def test_before_anything_was_recorded_nothing_was_used_and_the_answer_says_why(s
 
         assert at_first.usage == Usage(Verdict.NOT_USED, (), (), ())
         assert not at_first.explanation.startswith("Nothing was recorded")
+
+    run(scenario())
+
+
+def test_posts_asked_about_at_the_same_time_share_statements_and_keep_their_answers(service: Service, run: Run) -> None:
+    async def scenario() -> None:
+        await record(service, post("held"))
+        await publish(service, "d", "used")
+        await train(service, "r", "d:1", produced="m:1")
+        await publish(service, "e", "held")
+        asked = [key for number in range(20) for key in ("used", f"unknown {number}", "held", "used")]
+        before = service.graph.statements
+        answers = await asyncio.gather(*(usage.post_usage(service, key, None) for key in asked))
+        statements = service.graph.statements - before
+
+        for key, answer in zip(asked, answers, strict=True):
+            assert answer.post_key == key
+            assert answer.usage.verdict is (Verdict.USED if key == "used" else Verdict.NOT_USED)
+            assert [str(ref) for ref in answer.usage.held_in] == {"used": ["d:1"], "held": ["e:1"]}.get(key, [])
+        # One for what comes first, a few for those that wait; one more for each key that nothing names.
+        assert statements < 20 + 10
+
+    run(scenario())
+
+
+def test_a_question_that_is_given_up_does_not_take_the_others_with_it(service: Service, run: Run) -> None:
+    async def scenario() -> None:
+        await publish(service, "d", "used")
+        await train(service, "r", "d:1", produced="m:1")
+        asked = [asyncio.create_task(usage.post_usage(service, "used", None)) for _ in range(9)]
+        await asyncio.sleep(0)
+        given_up = asked[::2]
+        for task in given_up:
+            task.cancel()
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+
+        assert all(isinstance(each, asyncio.CancelledError) for each in answers[::2])
+        assert [each.usage.verdict for each in answers[1::2] if not isinstance(each, BaseException)] == [
+            Verdict.USED
+        ] * 4
 
     run(scenario())
 

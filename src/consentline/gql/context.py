@@ -46,26 +46,30 @@ class _Remembered:
     """Reads of one request, each done once however often it is asked for."""
 
     def __init__(self) -> None:
+        self._values: dict[tuple[str, ...], Any] = {}
         self._tasks: dict[tuple[str, ...], asyncio.Future[Any]] = {}
 
     async def get(self, key: tuple[str, ...], read: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        if key in self._values:
+            return self._values[key]
         task = self._tasks.get(key)
-        if task is not None and task.done():
-            return task.result()
         if task is None:
             task = self._tasks[key] = asyncio.ensure_future(read())
         # Shielded: a field that is given up must not take the others' answer with it.
         return await asyncio.shield(task)
 
+    async def again(self, key: tuple[str, ...]) -> Any:
+        """What was read, or is being read."""
+        return self._values[key] if key in self._values else await asyncio.shield(self._tasks[key])
+
     def has(self, key: tuple[str, ...]) -> bool:
-        return key in self._tasks
+        return key in self._values or key in self._tasks
 
     def put(self, key: tuple[str, ...], value: Any) -> None:
-        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        done.set_result(value)
-        self._tasks[key] = done
+        self._values[key] = value
 
     def clear(self) -> None:
+        self._values.clear()
         self._tasks.clear()
 
 
@@ -152,9 +156,9 @@ class Context:
         self.reads.add([Subject(SubjectKind.ERASURE, key)])
         return await self._read.get(("erasure", key), lambda: erasures.find_erasure(self.service, key))
 
-    async def read_posts(self, keys: Iterable[str]) -> None:
-        """Read many posts in one statement, for `post` to answer from."""
-        await self._read_many("post", keys, posts.find_posts)
+    async def read_posts(self, keys: Iterable[str]) -> Mapping[str, posts.Post | None]:
+        """Read many posts in one statement, for `post` to answer from; of a key that nothing names, None."""
+        return await self._read_many("post", keys, posts.find_posts)
 
     async def read_users(self, keys: Iterable[str]) -> None:
         """Read many people at once, for `user` to answer from."""
@@ -170,12 +174,14 @@ class Context:
 
     async def _read_many(
         self, kind: str, keys: Iterable[str], find: Callable[[Service, Sequence[str]], Awaitable[Mapping[str, Any]]]
-    ) -> None:
-        wanted = sorted({key for key in keys if not self._read.has((kind, key))})
-        if wanted:
-            found = await find(self.service, wanted)
-            for key in wanted:
-                self._read.put((kind, key), found.get(key))
+    ) -> dict[str, Any]:
+        asked = dict.fromkeys(keys)
+        wanted = sorted(key for key in asked if not self._read.has((kind, key)))
+        found: Mapping[str, Any] = await find(self.service, wanted) if wanted else {}
+        read = {key: found.get(key) for key in wanted}
+        for key, value in read.items():
+            self._read.put((kind, key), value)
+        return read | {key: await self._read.again((kind, key)) for key in asked if key not in read}
 
     async def change(self, change: Callable[[], Awaitable[T]]) -> Outcome[T]:
         """Run a use case that writes; a refusal is an outcome, everything else an error.

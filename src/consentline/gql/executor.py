@@ -9,7 +9,7 @@ where it stands.
 # graphql-core's generics are open: what it gives is partially unknown.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from inspect import iscoroutinefunction
 from types import CoroutineType
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeGuard, TypeVar, cast
@@ -19,11 +19,14 @@ from graphql import (
     DocumentNode,
     ExecutionResult,
     Executor,
+    GraphQLBoolean,
     GraphQLEnumType,
     GraphQLError,
+    GraphQLID,
     GraphQLObjectType,
     GraphQLResolveInfo,
     GraphQLSchema,
+    GraphQLString,
     OperationDefinitionNode,
     OperationType,
     Undefined,
@@ -34,6 +37,7 @@ from graphql import (
     get_nullable_type,
     get_variable_values,
     is_leaf_type,
+    is_list_type,
     is_non_null_type,
     is_object_type,
     visit,
@@ -48,6 +52,8 @@ from graphql.utilities import coerce_input_value
 from consentline.gql.limits import fragments_of
 
 _MOST_ERRORS = 20
+_SHOWN_AS_THEY_ARE = {GraphQLString.name: str, GraphQLID.name: str, GraphQLBoolean.name: bool}
+"""Leaf types whose values of these classes graphql-core shows as they are."""
 
 T = TypeVar("T")
 _Fields: TypeAlias = dict[str, FieldDetailsList]
@@ -76,15 +82,27 @@ class _Where(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """One field of a selection: how it is read when that is plain, and how a leaf is shown."""
+    """One field of a selection: how it is read when that is plain, and how a leaf is shown.
+
+    A leaf's value of the class `shown_as_it_is` needs no showing.
+    """
 
     name: str
     details: FieldDetailsList
-    type: Any
+    field_type: Any
     where: Any
     read: Callable[[Any], Any] | None = None
     show: Callable[[Any], Any] | None = None
-    object: GraphQLObjectType | None = None
+    shown_as_it_is: type[Any] | None = None
+    object_type: GraphQLObjectType | None = None
+
+
+class _Object(NamedTuple):
+    """What views of one class are at one place of a document: their type, and what is asked of them there."""
+
+    details: FieldDetailsList
+    object_type: GraphQLObjectType
+    fields: _Fields
 
 
 class Plan:
@@ -110,6 +128,7 @@ class Plan:
         )
         signatures = [get_variable_signature(schema, each) for each in operation.variable_definitions or ()]
         self._signatures = [each for each in signatures if not isinstance(each, GraphQLError)]
+        self._texts = {each.name for each in self._signatures if _is_list_of_texts(each.type)}
         # What @skip and @include leave of a selection depends on the variables of each run.
         self._same_for_all = not _has_conditions(document)
 
@@ -136,14 +155,23 @@ class Plan:
         values = VariableValues({}, {})
         for signature in self._signatures:
             value = given.get(signature.name)
-            if value is None or not is_leaf_type(get_nullable_type(signature.type)):
+            if value is None or not is_leaf_type(get_named_type(signature.type)):
                 return None
-            coerced = coerce_input_value(value, signature.type)
+            # A list of texts is as it should be; graphql-core would look at the type again for each.
+            if signature.name in self._texts and type(value) is list and all(type(each) is str for each in value):
+                coerced = value
+            else:
+                coerced = coerce_input_value(value, signature.type)
             if coerced is Undefined:
                 return None
             values.sources[signature.name] = VariableValueSource(signature, value)
             values.coerced[signature.name] = coerced
         return values
+
+
+def _is_list_of_texts(type_: Any) -> bool:
+    listed = get_nullable_type(type_)
+    return is_list_type(listed) and get_nullable_type(listed.of_type) in (GraphQLString, GraphQLID)
 
 
 def is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
@@ -163,6 +191,8 @@ class _PlannedExecutor(Executor[Any]):
         super().__init__(*arguments, **more)
         self._root_fields: list[CollectedFields] = []
         self._steps: dict[int, tuple[_Fields, tuple[_Step, ...]]] = {}
+        self._objects: dict[tuple[int, type], _Object] = {}
+        self._runtime_types: dict[tuple[str, Any], GraphQLObjectType] = {}
 
     def run_of(self, root: Any, context: Any, values: VariableValues, *, shared: bool) -> "_PlannedExecutor":
         """A copy for one run, as `build_per_event_executor` makes them."""
@@ -174,7 +204,7 @@ class _PlannedExecutor(Executor[Any]):
         run.variable_values = values
         run.background_futures = set()
         if not shared:
-            run._root_fields, run._steps, run._relevant_sub_fields = [], {}, {}
+            run._root_fields, run._steps, run._objects, run._relevant_sub_fields = [], {}, {}, {}
         return run
 
     def execute_operation(self, serially: bool | None = None) -> "Awaitable[ExecutionResult] | ExecutionResult":
@@ -221,7 +251,7 @@ class _PlannedExecutor(Executor[Any]):
         results: dict[str, Any] = {}
         pending: list[str] = []
         try:
-            for name, details, type_, where, read, show, object_ in steps:
+            for name, details, type_, where, read, show, shown_as_it_is, object_ in steps:
                 if read is None:
                     place = Path(path, name, parent_type.name)
                     result = self.execute_field(parent_type, source_value, details, place, position_context)
@@ -232,7 +262,8 @@ class _PlannedExecutor(Executor[Any]):
                     result = self._complete(read, source_value, type_, object_, details, where, place)
                 else:
                     try:
-                        results[name] = show(read(source_value))
+                        value = read(source_value)
+                        results[name] = value if type(value) is shown_as_it_is else show(value)
                     except Exception as error:
                         self.handle_field_error(error, type_, details, Path(path, name, parent_type.name))
                         results[name] = None
@@ -281,7 +312,54 @@ class _PlannedExecutor(Executor[Any]):
         if return_type.is_type_of is not None:
             return super().complete_object_value(return_type, field_details_list, info, path, result, position_context)
         fields = self.collect_subfields(return_type, field_details_list).grouped_field_set
+        self._objects[id(field_details_list), type(result)] = _Object(field_details_list, return_type, fields)
         return self.execute_fields(return_type, result, path, fields, position_context)
+
+    def complete_iterable_value(
+        self,
+        item_type: Any,
+        field_details_list: FieldDetailsList,
+        info: Any,
+        path: Path,
+        items: Iterable[Any],
+        position_context: Any,
+    ) -> Any:
+        """As graphql-core's; items are there, none is awaited or streamed, what they hold may be."""
+        results: list[Any] = []
+        pending: list[int] = []
+        try:
+            for index, item in enumerate(items):
+                place = Path(path, index, None)
+                known = self._objects.get((id(field_details_list), type(item)))
+                try:
+                    if known is not None:
+                        result = self.execute_fields(known.object_type, item, place, known.fields, position_context)
+                    else:
+                        result = self.complete_value(item_type, field_details_list, info, place, item, position_context)
+                except Exception as error:
+                    self.handle_field_error(error, item_type, field_details_list, place)
+                    result = None
+                if type(result) is CoroutineType:
+                    pending.append(index)
+                    result = self._settled(result, item_type, field_details_list, place)
+                results.append(result)
+        except Exception:
+            if pending:
+                self.settle_in_background([results[index] for index in pending])
+            raise
+        return _all_of(results, pending) if pending else results
+
+    def ensure_valid_runtime_type(
+        self, runtime_type_name: Any, return_type: Any, field_details_list: FieldDetailsList, info: Any, result: Any
+    ) -> GraphQLObjectType:
+        """As graphql-core's, once for each name."""
+        key = (return_type.name, runtime_type_name)
+        known = self._runtime_types.get(key)
+        if known is None:
+            known = self._runtime_types[key] = super().ensure_valid_runtime_type(
+                runtime_type_name, return_type, field_details_list, info, result
+            )
+        return known
 
     async def _settled(self, pending: Awaitable[Any], type_: Any, details: FieldDetailsList, place: Path) -> Any:
         try:
@@ -306,19 +384,22 @@ class _PlannedExecutor(Executor[Any]):
         required = is_non_null_type(field.type)
         inner = cast("Any", get_nullable_type(field.type))
         if is_leaf_type(inner):
-            return _Step(name, details, field.type, where, read, _showing(inner, where, required=required))
+            show = _showing(inner, where, required=required)
+            return _Step(name, details, field.type, where, read, show, _SHOWN_AS_THEY_ARE.get(inner.name))
         named: Any = get_named_type(inner)
         if is_leaf_type(named) or (is_object_type(named) and named.is_type_of is None):
-            return _Step(name, details, field.type, where, read, object=inner if is_object_type(inner) else None)
+            return _Step(name, details, field.type, where, read, object_type=inner if is_object_type(inner) else None)
         return _Step(name, details, None, where)
 
 
-async def _all_of(results: dict[str, Any], pending: list[str]) -> dict[str, Any]:
+async def _all_of(results: Any, pending: Sequence[Any]) -> Any:
+    """The results, a mapping or a list, with those awaited that are pending."""
     if len(pending) == 1:
         results[pending[0]] = await results[pending[0]]
     else:
-        found = await gather_with_cancel(*(results[name] for name in pending))
-        results.update(zip(pending, found, strict=True))
+        found = await gather_with_cancel(*(results[each] for each in pending))
+        for each, result in zip(pending, found, strict=True):
+            results[each] = result
     return results
 
 

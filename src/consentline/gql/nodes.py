@@ -10,7 +10,7 @@ from consentline.gql.types.eligibility import Policy
 from consentline.gql.types.erasures import Erasure
 from consentline.gql.types.lineage import Dataset, flag_view, upper_node
 from consentline.gql.types.node import Node
-from consentline.gql.types.people import Objection, Post, User
+from consentline.gql.types.people import Objection, User, post_view
 from consentline.gql.types.webhooks import Webhook, delivery_view
 from consentline.usecases import flags, webhooks
 
@@ -38,8 +38,7 @@ async def load_node(context: Context, node: NodeId) -> Node | None:
         case NodeKind.USER:
             return None if await context.user(node.key) is None else User(key=node.key)
         case NodeKind.POST:
-            post = await context.post(node.key)
-            return None if post is None else Post(value=post)
+            return post_view(await context.post(node.key))
         case NodeKind.OBJECTION:
             objection = await context.objection(node.key)
             return None if objection is None else Objection(value=objection)

@@ -39,7 +39,7 @@ from consentline.gql.types.lineage import (
 from consentline.gql.types.node import Node
 from consentline.gql.types.notices import NoticeCoverage
 from consentline.gql.types.paging import Connection, connect, listing_of
-from consentline.gql.types.people import Objection, Post, User
+from consentline.gql.types.people import Objection, Post, User, post_view
 from consentline.gql.types.plans import RetrainingPlan
 from consentline.gql.types.reports import ObjectionFigures, RecordedRefusal, TrainingFigures
 from consentline.gql.types.usage import LineageGraph, PostUsage, UserUsage
@@ -133,9 +133,9 @@ class Query(DeliveryQueries):
             raise InvalidInputError(f"at most {_MOST_IDS} ids", code="TOO_MANY_IDS", path=("ids",))
         found = [_decoded(each) for each in ids]
         posts = [each for each in found if isinstance(each, NodeId) and each.kind is NodeKind.POST]
-        await info.context.read_posts(each.key for each in posts)
-        # Posts are read by now: no task each. Others are read side by side.
-        loaded: dict[NodeId | ConsentlineError, Any] = {each: await _load(info.context, each) for each in posts}
+        read = await info.context.read_posts(each.key for each in posts)
+        # No task for each post; others are read side by side.
+        loaded: dict[NodeId | ConsentlineError, Any] = {each: post_view(read[each.key]) for each in posts}
         rest = [each for each in dict.fromkeys(found) if each not in loaded]
         loaded.update(zip(rest, await asyncio.gather(*(_load(info.context, each) for each in rest)), strict=True))
         return [loaded[each] for each in found]
@@ -148,8 +148,7 @@ class Query(DeliveryQueries):
     @strawberry.field(description="A post; null when nothing names it.", metadata=_LINEAGE)
     async def post(self, info: Info, key: _Key) -> Post | None:
         """A post by its key."""
-        post = await info.context.post(asked(key, "key"))
-        return None if post is None else Post(value=post)
+        return post_view(await info.context.post(asked(key, "key")))
 
     @strawberry.field(description="A dataset; null when it is not recorded.", metadata=_LINEAGE)
     async def dataset(self, info: Info, key: _Key) -> Dataset | None:

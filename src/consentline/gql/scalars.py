@@ -1,12 +1,12 @@
 """The scalars of the API: instants that always carry an offset."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NewType
 
 import strawberry
 from graphql import GraphQLError
 
-from consentline.domain.instants import Instant, from_datetime, to_datetime
+from consentline.domain.instants import Instant, from_datetime
 
 DateTime = NewType("DateTime", int)
 """An `Instant` at the border: resolvers take and give whole microseconds, clients see ISO 8601."""
@@ -14,11 +14,12 @@ DateTime = NewType("DateTime", int)
 # A day short of what `datetime` can hold, so that every offset can be applied.
 _EARLIEST = from_datetime(datetime.fromisoformat("0001-01-02T00:00:00+00:00"))
 _LATEST = from_datetime(datetime.fromisoformat("9999-12-30T00:00:00+00:00"))
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the Z is put after it
 
 
 def format_instant(instant: Instant) -> str:
     """ISO 8601 in UTC, with a fraction only where there is one."""
-    return f"{to_datetime(instant).replace(tzinfo=None).isoformat()}Z"
+    return f"{(_EPOCH + timedelta(0, 0, instant)).isoformat()}Z"
 
 
 def parse_instant(value: Any) -> DateTime:

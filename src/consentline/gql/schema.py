@@ -17,8 +17,7 @@ from graphql import (
     GraphQLResolveInfo,
     GraphQLSchema,
     Undefined,
-    get_named_type,
-    get_nullable_type,  # pyright: ignore[reportUnknownVariableType] - its generics are open
+    get_named_type,  # pyright: ignore[reportUnknownVariableType] - its generics are open
     is_abstract_type,
     is_leaf_type,
     print_schema,
@@ -115,7 +114,7 @@ def _direct(field: GraphQLField, name_of: Callable[[StrawberryArgument], str]) -
         return Plain(function)
     if any(isinstance(each.type, StrawberryMaybe) for each in definition.arguments):
         return None
-    if not all(is_leaf_type(get_nullable_type(_type_of(each))) for each in field.args.values()):
+    if not all(is_leaf_type(get_named_type(_type_of(each))) for each in field.args.values()):
         return None
     names = {name_of(each): each.python_name for each in definition.arguments}
     return _call(function, definition, names, tells_place="info" in parameters)
@@ -145,7 +144,7 @@ def _type_of(argument: Any) -> Any:
 def _call(
     function: Callable[..., Any], definition: StrawberryField, names: Mapping[str, str], *, tells_place: bool
 ) -> Callable[..., Any]:
-    """A resolver that takes its arguments, all of them leaves, as graphql-core coerced them."""
+    """A resolver that takes its arguments, leaves or lists of leaves, as graphql-core coerced them."""
 
     def resolve(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
         given = {names[name]: value for name, value in arguments.items()}

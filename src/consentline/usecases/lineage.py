@@ -53,7 +53,7 @@ async def lineage(
 
     async def work(tx: Tx) -> LineageAnswer:
         keys = service.pseudonyms.either("Post", key) if kind is Kind.POST else [""]
-        found = await posts.for_usage(tx, keys)
+        [found] = await posts.for_usage(tx, [keys])
         upper = await service.lineages.at(found.now.revision)
         if not (upper.exists(root) or (kind is Kind.POST and found.recorded)):
             raise NotFoundError(f"no {kind} of this key is recorded", code="NOT_FOUND", path=("key",))

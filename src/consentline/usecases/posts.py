@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from consentline.domain.codes import check_purpose
 from consentline.domain.eligibility import Eligibility, evaluate
 from consentline.domain.instants import Instant
@@ -27,9 +29,15 @@ async def find_posts(service: Service, keys: Sequence[str]) -> dict[str, Post]:
     """
 
     async def work(tx: Tx) -> dict[str, Post]:
-        found = await posts.summaries(tx, [[key] for key in keys])
-        missing = [service.pseudonyms.either("Post", key) for key in keys if key not in found]
-        return found | await posts.summaries(tx, missing) if missing else found
+        found = await posts.summaries(tx, keys)
+        missing = {key: service.pseudonyms.either("Post", key) for key in keys if key not in found}
+        if missing:
+            late = await posts.summaries(tx, [each for either in missing.values() for each in either])
+            for key, either in missing.items():
+                for stored in either:
+                    if stored in late:
+                        found[key] = replace(late[stored], key=key)
+        return found
 
     return await service.graph.read(work)
 
@@ -64,7 +72,7 @@ async def eligibility(
     keys = service.pseudonyms.either("Post", key)
 
     async def work(tx: Tx) -> Eligibility | None:
-        found = await posts.for_usage(tx, keys)
+        [found] = await posts.for_usage(tx, [keys])
         asked = known_or_now(known_at, found.now.instant)
         lineage = await service.lineages.at(found.now.revision)
         # It may have been erased since.

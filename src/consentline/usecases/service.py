@@ -33,7 +33,8 @@ class Service:
 
     `pseudonyms` digests the keys of people for what must not name them; `establishment` is the controller's
     jurisdiction for working days; `shard_size` bounds a shard in posts; `private_webhooks` allows webhooks in
-    private networks and by plain HTTP; `ledger` numbers what is audited; `filings` gathers objections.
+    private networks and by plain HTTP; `ledger` numbers what is audited; `filings` gathers objections,
+    `usages` questions whether a post was used.
     """
 
     graph: Graph
@@ -44,6 +45,7 @@ class Service:
     private_webhooks: bool = False
     ledger: Ledger = field(default_factory=Ledger)
     filings: Together[Any, Any] = field(default_factory=Together[Any, Any])
+    usages: Together[Any, Any] = field(default_factory=Together[Any, Any])
 
     async def lineage(self) -> Lineage:
         """The upper graph as it stands; one statement when it has not changed."""

@@ -132,20 +132,26 @@ async def repeated(write: Callable[[], Awaitable[T]]) -> T:
     raise busy()
 
 
-async def surely(service: Service, read: Callable[[Tx], Awaitable[T]], found: Callable[[T], bool]) -> T:
+async def surely(
+    service: Service,
+    read: Callable[[Tx], Awaitable[T]],
+    found: Callable[[T], bool],
+    *,
+    at_first: Callable[[], Awaitable[T]] | None = None,
+) -> T:
     """What is read of something by its own key and by the digest that may stand for it; nothing, only when surely so.
 
     The commit that puts the digest in the key's place takes the key out of the index before the digest goes in: for an
     instant neither leads there, in whichever order they are sought (measured: 10 of 372,000 questions beside an
     erasure). Whoever erases holds the upper graph's guard until that is over. So where nothing was found, and anybody
-    was ever erased, it is sought again under the guard.
+    was ever erased, it is sought again under the guard. `at_first` reads the same, the first time.
     """
 
     async def under_guard(tx: Tx) -> T:
         await upper.lock(tx)
         return await read(tx)
 
-    answer = await service.graph.read(read)
+    answer = await (service.graph.read(read) if at_first is None else at_first())
     if found(answer) or not await service.graph.read(suppression.suppressing):
         return answer
     return await service.graph.write(under_guard)

@@ -2,6 +2,8 @@
 
 Everything that takes the upper graph's guard is done one after the other. Requests that wait for it are gathered: they
 share its round trips and its commit, and nobody waits longer than for what is under way and for those before them.
+Small questions are gathered for the round trip alone: it costs more than all else that they need. What a request is
+answered from is read after it came.
 """
 
 import asyncio
@@ -27,11 +29,12 @@ class Together(Generic[Q, A]):
         self,
         request: Q,
         work: Callable[[Sequence[Q]], Awaitable[Sequence[A | Exception]]],
-        apart: Callable[[Q], Hashable],
+        apart: Callable[[Q], Hashable] | None = None,
     ) -> A:
         """The answer of `work` to this request; what is refused is raised here and does not touch the others.
 
-        No two requests that `apart` maps to the same are in one batch. Where a whole batch fails, each is tried alone.
+        No two requests that `apart` maps to the same are in one batch; without it any may be. Where a whole batch
+        fails, each is tried alone.
         """
         future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, future))
@@ -40,7 +43,7 @@ class Together(Generic[Q, A]):
         return await future
 
     async def _lead(
-        self, work: Callable[[Sequence[Q]], Awaitable[Sequence[A | Exception]]], apart: Callable[[Q], Hashable]
+        self, work: Callable[[Sequence[Q]], Awaitable[Sequence[A | Exception]]], apart: Callable[[Q], Hashable] | None
     ) -> None:
         while self._waiting:
             taken = self._take(apart)
@@ -58,11 +61,11 @@ class Together(Generic[Q, A]):
                 else:
                     future.set_result(answer)
 
-    def _take(self, apart: Callable[[Q], Hashable]) -> list[tuple[Q, "asyncio.Future[A]"]]:
+    def _take(self, apart: Callable[[Q], Hashable] | None) -> list[tuple[Q, "asyncio.Future[A]"]]:
         taken: dict[Hashable, tuple[Q, asyncio.Future[A]]] = {}
         left: list[tuple[Q, asyncio.Future[A]]] = []
         for each in self._waiting:
-            key = apart(each[0])
+            key = id(each[1]) if apart is None else apart(each[0])
             if each[1].cancelled():
                 continue
             if key in taken or len(taken) == MOST_TOGETHER:

@@ -10,6 +10,8 @@ from consentline.domain.lineage import Lineage
 from consentline.domain.posts import PostFacts
 from consentline.domain.usage import Relation, Usage, Use, Verdict, usage_of
 from consentline.graph import posts
+from consentline.graph.posts import PostForUsage
+from consentline.graph.session import Tx
 from consentline.usecases.service import Service, known_or_now
 from consentline.usecases.suppression import surely
 
@@ -47,7 +49,7 @@ async def post_usage(service: Service, post: str, known_at: Instant | None) -> P
     """
     keys = service.pseudonyms.either("Post", post)
     while True:
-        found = await surely(service, lambda tx: posts.for_usage(tx, keys), lambda found: found.recorded)
+        found = await _found(service, keys)
         lineage = await service.lineages.at(found.now.revision)
         # Memberships and structure must be of one revision; it may have changed in between.
         if lineage.revision == found.now.revision:
@@ -55,6 +57,22 @@ async def post_usage(service: Service, post: str, known_at: Instant | None) -> P
     asked = known_or_now(known_at, found.now.instant)
     usage = usage_of(lineage, found.post, found.memberships, asked)
     return PostUsageAnswer(post, usage, found.now.first_recorded_at, asked, lineage, found.stored)
+
+
+async def _found(service: Service, keys: Sequence[str]) -> PostForUsage:
+    """What is recorded of the post. Questions that arrive while others are being answered share one statement."""
+
+    async def gathered() -> PostForUsage:
+        return await service.usages.ask(keys, lambda asked: _found_together(service, asked))
+
+    async def alone(tx: Tx) -> PostForUsage:
+        return (await posts.for_usage(tx, [keys]))[0]
+
+    return await surely(service, alone, lambda found: found.recorded, at_first=gathered)
+
+
+async def _found_together(service: Service, asked: Sequence[Sequence[str]]) -> list[PostForUsage]:
+    return await service.graph.read(lambda tx: posts.for_usage(tx, asked))
 
 
 async def eligibilities_at_use(service: Service, answer: PostUsageAnswer, uses: Sequence[Use]) -> list[Eligibility]:

@@ -29,6 +29,9 @@ SCHEMA = build_schema(
       late(after: Int = 2): Shelf
       twice(number: Int!, by: Int = 2): Int
       numbers: [Int!]!
+      words(of: [String!]!, ids: [ID]): [String]
+      things: [Thing]
+      sure: [Thing!]
     }
     type Mutation { put(title: String!): Shelf  take(title: String!): Shelf }
     type Shelf {
@@ -36,6 +39,7 @@ SCHEMA = build_schema(
     }
     interface Thing { title: String }
     type Book implements Thing { title: String  pages: Int!  late: String  shelf: Shelf!  odd: String! }
+    type Record implements Thing { title: String  minutes: Boolean!  late: String }
     enum Colour { RED GREEN }
     """
 )
@@ -80,6 +84,27 @@ class Book:
         return None if self.title == "odd" else "even"
 
 
+@dataclass
+class Record:
+    """A record; it does not know how long it is."""
+
+    title: str | None
+    minutes: Any = None
+
+
+def things(_source: Any) -> list[Any]:
+    return [
+        Record("a", True),
+        Book("one", 1),
+        None,
+        Record(None, False),
+        Record("no length"),
+        Book("two", 2),
+        ValueError("no thing"),
+        object(),
+    ]
+
+
 def plain(name: str) -> Plain[Any]:
     return Plain(lambda source: getattr(source, name))
 
@@ -121,20 +146,24 @@ def _fields(type_: str) -> dict[str, GraphQLField]:
     return found.fields
 
 
-for _type in ("Shelf", "Book"):
+for _type in ("Shelf", "Book", "Record"):
     for _name in _fields(_type):
         resolve(_type, _name, plain(_name))
 resolve("Book", "late", late_title)
+resolve("Record", "late", late_title)
 resolve("Query", "shelf", Plain(lambda _source: Shelf()))
 resolve("Query", "nobody", Plain(lambda _source: None))
 resolve("Query", "broken", Plain(fail))
 resolve("Query", "late", late_shelf)
 resolve("Query", "twice", lambda _source, _info, number, by: number * by)
 resolve("Query", "numbers", Plain(lambda _source: [1, 2, 3]))
+resolve("Query", "words", lambda _source, _info, of, ids=(): [*of, *(ids or ())])
+resolve("Query", "things", Plain(things))
+resolve("Query", "sure", Plain(things))
 resolve("Mutation", "put", put)
 resolve("Mutation", "take", put)
 _thing: Any = SCHEMA.get_type("Thing")
-_thing.resolve_type = lambda _value, _info, _type: "Book"
+_thing.resolve_type = lambda value, _info, _type: type(value).__name__
 
 QUERIES = [
     "{ shelf { name colour } }",
@@ -149,6 +178,10 @@ QUERIES = [
     "{ late { books { late odd } name } }",
     "{ shelf { any { title ... on Book { pages } } } }",
     "{ numbers twice(number: 4) three: twice(number: 1, by: 3) }",
+    "{ things { title ... on Record { minutes } ... on Book { pages } } sure { __typename } }",
+    "{ things { ... on Record { late title } ... on Book { late shelf { books { late } } } } }",
+    "query ($yes: Boolean!) { things { title @skip(if: $yes) ... on Record @include(if: $yes) { minutes } } }",
+    "query ($w: [String!]!, $i: [ID]) { words(of: $w, ids: $i) }",
     "query ($n: Int!, $by: Int) { twice(number: $n, by: $by) }",
     "query ($yes: Boolean!) { shelf { name @include(if: $yes) colour @skip(if: $yes) } }",
     (
@@ -163,6 +196,7 @@ QUERIES = [
     'mutation { put(title: "slow") { name } take(title: "fast") { missing } b: put(title: "last") { name } }',
 ]
 VARIABLES = [{}, {"n": 3, "yes": True}, {"n": 4, "by": 5, "yes": False}, {"n": "x", "yes": None}]
+VARIABLES += [{"w": [], "i": None}, {"w": ["a", "b"], "i": ["c", 4, None]}, {"w": "a"}, {"w": ["a", 1]}, {"w": [None]}]
 
 
 async def planned(plan: Plan, variables: dict[str, Any]) -> ExecutionResult:

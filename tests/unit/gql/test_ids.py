@@ -36,6 +36,10 @@ def encoded(text: bytes) -> str:
         encoded(b"Post:00:a"),
         encoded(b"Post:0:\xff"),
         encoded(b"Post:0:a") + "=",
+        encoded(b"Post:0:ab") + "==",
+        encoded(b"Post:0:a")[:4] + " " + encoded(b"Post:0:a")[4:],
+        encoded(b"Post:0:abc")[:-1] + chr(ord(encoded(b"Post:0:abc")[-1]) + 1),
+        encoded("Post:0:\u00bf\u00be?>".encode()).replace("-", "+").replace("_", "/"),
         "\x00",
     ],
 )

@@ -170,6 +170,11 @@ class Post(Node):
         return PostUsage(answer=await usage_cases.post_usage(info.context.service, self.value.key, known_at))
 
 
+def post_view(post: post_cases.Post | None) -> Post | None:
+    """The post as clients see it, when there is one."""
+    return None if post is None else Post(value=post)
+
+
 @strawberry.type(description="What happened to an objection: who, when and why.")
 class ObjectionEvent:
     """One step of an objection's life."""
