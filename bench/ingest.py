@@ -5,11 +5,12 @@
 
 Both write into the same embedded Neo4j (a home of their own): first a warm-up, then alternating, five times each, and
 the median counts. The server compiles what it runs often: the first 600,000 posts cost it twice what later ones do, and
-are left out; ours runs more statements than the ceiling, and needs longer to be warm. Ours is measured end to end: `consentline generate | consentline ingest -`, two processes,
-from start to exit. The ceiling is the plain driver with two concurrent writers that `UNWIND … CREATE` rows which lie
-ready in memory, parted by author, constraints in place; of more than a million posts it writes a million. Other sizes
-than the default are kept beside it, in results/ingest-SIZE.json. CPU seconds are told beside the times: on a machine
-that others use too they say more than the rate.
+are left out; ours runs more statements than the ceiling, and needs longer to be warm. Ours is measured end to end:
+`consentline generate | consentline ingest -`, two processes, from start to exit. The ceiling is the plain driver with
+two concurrent writers that `UNWIND … CREATE` rows which lie ready in memory, parted by author, constraints in place; of
+more than a million posts it writes a million. Other sizes than the default are kept beside it, in
+results/ingest-SIZE.json. CPU seconds are told beside the times: on a machine that others use too they say more than the
+rate.
 """
 
 import asyncio

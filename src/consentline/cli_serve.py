@@ -71,10 +71,10 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
 
 def _application(settings: Settings, server: Server) -> ASGIApp:
     application = create_app(settings, server)
-    # The schema lives as long as the process and is not looked at again; answers form few cycles: they are sought
-    # seldom. A list of a hundred posts has ten collections less.
+    # The schema lives as long as the process and is not looked at again. Cycles are sought when more is alive than some
+    # answers, instead of several times in each; often enough for documents that are forgotten, which are cycles.
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(10_000, 5, 5)
     return application
 
 
