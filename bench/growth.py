@@ -36,6 +36,8 @@ from consentline.domain.datasets import Coverage, VersionRef
 from consentline.domain.records import Post
 from consentline.embedded import Server, console_progress, running_server
 from consentline.generation import generate_records
+from consentline.graph import counts
+from consentline.graph.session import Tx
 from consentline.graph.upper import LineageCache
 from consentline.settings import Settings
 from consentline.usecases.datasets import RegisterVersion, register_version
@@ -204,7 +206,22 @@ async def publish(settings: Settings) -> None:
         began = time.perf_counter()
         await seal_version(service, ref)
         print(f"            {len(keys):,} placed in {placed:.0f} s, sealed in {time.perf_counter() - began:.0f} s")
+        await take_as_judged(service)
         await record_training(service, RecordTraining("r", (ref,), STARTED, model="m", version="1"))
+
+
+async def take_as_judged(service: Service) -> None:
+    """Members that came by import files count as eligible: judging them all takes most of an hour, and decides nothing.
+
+    Those of the few people are judged as they join.
+    """
+
+    async def work(tx: Tx) -> None:
+        mark = await counts.unjudged(tx, "d")
+        if mark is not None:
+            await counts.mark_judged(tx, "d", mark)
+
+    await service.graph.write(work)
 
 
 async def ask(settings: Settings, server: Server) -> dict[str, Any]:
