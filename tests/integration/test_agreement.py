@@ -1,5 +1,6 @@
 """The product and the oracle agree, whatever was recorded in whatever order, now and as known before."""
 
+import asyncio
 import dataclasses
 from bisect import bisect_left
 from collections.abc import Callable, Coroutine, Mapping
@@ -216,11 +217,12 @@ async def compare_answers(service: Service, oracle: Oracle, scenario: Scenario, 
         found = await person_usage.user_usage(service, user, known_at)
         assert str(found.verdict) == oracle.user_usage(user, known_at), user
     evaluator = await asking.Evaluator.read(service, asked.posts)
-    for number, post in enumerate(asked.posts):
+    # All at once: questions that wait for each other share a statement.
+    usages = await asyncio.gather(*(asking.post_usage(service, post, known_at) for post in asked.posts))
+    for number, (post, (usage, at_use)) in enumerate(zip(asked.posts, usages, strict=True)):
         expected = oracle.post_usage(post, known_at)
         uses = sorted(expected.uses, key=repr)
         wanted = PostUsage(expected.verdict, uses, expected.held_in, expected.undocumented)
-        usage, at_use = await asking.post_usage(service, post, known_at)
         assert usage == wanted, post
         for use, reasons in at_use.items():
             assert reasons == oracle.eligibility_at_use(post, use, known_at).reasons, (post, use)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, LiteralString, TypeAlias
+from typing import Any, LiteralString, TypeAlias, cast
 
 from msgspec import Struct
 
@@ -156,15 +156,14 @@ async def person(tx: Tx, keys: Sequence[str]) -> PersonFacts:
     return next(iter(found.values()), PersonFacts(keys[0]))
 
 
+# One value tells of the author: the key, or when they were erased.
 SUMMARIES: LiteralString = """
 UNWIND $posts AS key
 MATCH (p:Post {key: key})
-RETURN collect([key, p.described_at IS NOT NULL,
-  head([(p)-[a:AUTHORED_BY]->(u:User) WHERE a.until IS NULL | [u.key, u.erased_at]]),
-  p.platform, p.kind, p.published_at,
+RETURN collect([key, p.platform, p.kind, p.published_at, p.erased_at,
+  head([(p)-[a:AUTHORED_BY]->(u:User) WHERE a.until IS NULL | coalesce(u.erased_at, u.key)]),
   reduce(first = null, t IN [(p)-[:CHANGED]->(c:PostChange {field: 'deleted'}) | c.valid_from] |
-    CASE WHEN first IS NULL OR t < first THEN t ELSE first END),
-  p.erased_at]) AS rows
+    CASE WHEN first IS NULL OR t < first THEN t ELSE first END)]) AS rows
 """
 
 
@@ -215,21 +214,20 @@ def _for_usage(now: Now, key: str, row: list[Any]) -> PostForUsage:
 
 def _summary(
     key: str,
-    described: bool,
-    author: list[Any] | None,
     platform: str | None,
-    kind: str,
+    kind: str | None,
     published_at: Instant | None,
-    deleted_at: Instant | None,
     erased_at: Instant | None,
+    author: str | Instant | None,
+    deleted_at: Instant | None,
 ) -> PostSummary:
-    author_key, author_erased_at = author or (None, None)
-    erased_at = author_erased_at if erased_at is None else erased_at
+    if isinstance(author, int):
+        erased_at = author if erased_at is None else erased_at
     if erased_at is not None:
         return PostSummary(key, erased_at=erased_at)
-    if not described:
+    if kind is None:
         return PostSummary(key, deleted_at=deleted_at)
-    return PostSummary(key, author_key, platform, _KINDS[kind], published_at, deleted_at)
+    return PostSummary(key, cast("str | None", author), platform, _KINDS[kind], published_at, deleted_at)
 
 
 def _description(row: list[Any]) -> Description | None:

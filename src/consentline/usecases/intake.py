@@ -53,13 +53,15 @@ class _Line(NamedTuple):
 
 
 _POSTS = ("posts 0", "posts 1", "posts that depict")
+_USERS = ("users 0", "users 1")
 
 # Kinds that are recorded together, and how many in one transaction. The order is that of a flush: what others rest on
 # first, so that posts lie with their authors when they become members and deadlines know jurisdictions.
 _SIZES = {
     "policies": 200,
     "notices": 1000,
-    "users": 4000,
+    "users 0": 4000,
+    "users 1": 4000,
     "posts 0": 5000,
     "posts 1": 5000,
     "posts that depict": 2000,
@@ -77,7 +79,6 @@ _MOST_BYTES = 64 * 1024 * 1024
 _MOST_KEYS = 50_000
 
 _GROUPS: dict[type[Record], str] = {
-    User: "users",
     VisibilityChange: "changes",
     Deletion: "changes",
     AuthorCorrection: "corrections",
@@ -91,16 +92,17 @@ _GROUPS: dict[type[Record], str] = {
     Seal: "seals",
 }
 _BESIDE = {
-    "posts 0": frozenset({"posts 1"}),
-    "posts 1": frozenset({"posts 0"}),
-    "changes": frozenset({"users", "servings", "consents"}),
-    "users": frozenset({"changes"}),
+    "posts 0": frozenset({"posts 1", "users 1"}),
+    "posts 1": frozenset({"posts 0", "users 0"}),
+    "users 0": frozenset({"users 1", "posts 1"}),
+    "users 1": frozenset({"users 0", "posts 0"}),
+    "changes": frozenset({"servings", "consents"}),
     "servings": frozenset({"changes"}),
     "consents": frozenset({"changes"}),
 }
 """Which groups may have transactions under way beside each other: those that never want the same locks."""
 
-_BEFORE_OBJECTIONS = ("users", "objections")
+_BEFORE_OBJECTIONS = (*_USERS, "objections")
 
 # What is written before a group that is full.
 _WITH_THEM: dict[str, tuple[str, ...]] = {"objections": _BEFORE_OBJECTIONS, "members": ALL, "members removed": ALL}
@@ -109,10 +111,10 @@ _WITH_THEM: dict[str, tuple[str, ...]] = {"objections": _BEFORE_OBJECTIONS, "mem
 class Intake:
     """Lines on their way into the graph, and the counts of what became of them.
 
-    At most two transactions are under way. Posts are parted by author into two groups: no two of them want the same
-    person, so they never wait for each other. Posts that depict others are written alone. Lines keep their order where
-    it matters: lines about one post, about one manifest, and a person's facts before an objection, whose deadline rests
-    on the jurisdiction known then.
+    At most two transactions are under way. People, and posts by their authors, are parted into two groups: no two of
+    them want the same person, so they never wait for each other. Posts that depict others are written alone. Lines keep
+    their order where it matters: lines about one post, about one manifest, and a person's facts before an objection,
+    whose deadline rests on the jurisdiction known then.
     """
 
     def __init__(self, service: Service, on_reject: Callable[[Rejection], None]) -> None:
@@ -151,7 +153,7 @@ class Intake:
             self.reject(self.lines, line, error)
             return None
         if type(parsed) is Post:
-            group = _POSTS[2] if parsed.depicts else _POSTS[hash(parsed.author) & 1]
+            group = _POSTS[2] if parsed.depicts else _POSTS[_half(parsed.author)]
             if self._post_groups.setdefault(parsed.key, group) == group:
                 held = self._held[group]
                 held.append(_Line(self.lines, line, parsed))
@@ -167,7 +169,7 @@ class Intake:
             group = _POSTS[2]
             self._post_groups[parsed.key] = group
         else:
-            group = _GROUPS[type(parsed)]
+            group = _USERS[_half(parsed.key)] if isinstance(parsed, User) else _GROUPS[type(parsed)]
             await self.write(self._due_before(parsed))
             if isinstance(parsed, ObjectionFiled):
                 self._objectors.add(parsed.user)
@@ -247,6 +249,10 @@ class Intake:
             for line, outcome in zip(lines, outcomes, strict=True):
                 if isinstance(outcome, RefusedError):
                     self.reject(line.number, line.text, outcome)
+
+
+def _half(person: str) -> int:
+    return hash(person) & 1
 
 
 def _batch(lines: list[_Line]) -> Any:
