@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, LiteralString, TypeAlias, cast
+from typing import Any, LiteralString, TypeAlias
 
 from msgspec import Struct
 
@@ -221,13 +221,13 @@ def _summary(
     author: str | Instant | None,
     deleted_at: Instant | None,
 ) -> PostSummary:
-    if isinstance(author, int):
-        erased_at = author if erased_at is None else erased_at
     if erased_at is not None:
         return PostSummary(key, erased_at=erased_at)
+    if isinstance(author, int):
+        return PostSummary(key, erased_at=author)
     if kind is None:
         return PostSummary(key, deleted_at=deleted_at)
-    return PostSummary(key, cast("str | None", author), platform, _KINDS[kind], published_at, deleted_at)
+    return PostSummary(key, author, platform, _KINDS[kind], published_at, deleted_at)
 
 
 def _description(row: list[Any]) -> Description | None:
