@@ -34,21 +34,27 @@ def server(
     program: Sequence[str] = (sys.executable, "-m"),
 ) -> Generator[int]:
     """The pid of a server that answers at `ready`; it is stopped when the block ends."""
+    if _answers(ready):
+        raise RuntimeError(f"another process answers at {ready}: it would be measured instead")
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*program, *arguments], env={**os.environ, **environment}, stdout=output, stderr=output
         )
     try:
         deadline = time.monotonic() + 60
-        while True:
-            try:
-                httpx.get(ready, timeout=2)
-                break
-            except httpx.TransportError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"the server did not start; see {log}") from None
-                time.sleep(0.2)
+        while not _answers(ready):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the server did not start; see {log}")
+            time.sleep(0.2)
         yield process.pid
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+def _answers(address: str) -> bool:
+    try:
+        httpx.get(address, timeout=2)
+    except httpx.TransportError:
+        return False
+    return True

@@ -187,10 +187,13 @@ RETURN size(found) AS total, [key IN found WHERE key > $after][..$most] AS keys
 async def page_of_person(tx: Tx, users: Sequence[str], request: PageRequest) -> Page[PostSummary]:
     """The described posts that the person is now believed to have written, by key; the erased ones by their digests."""
     after = "" if request.after is None else request.after[0]
-    row = await tx.get(OF_PERSON, users=users, after=after, most=request.first + 1)
-    found = await summaries(tx, row["keys"])
-    posts = [found[key] for key in row["keys"]]
-    return page_from(posts, lambda post: (post.key,), request, row["total"])
+    while True:
+        row = await tx.get(OF_PERSON, users=users, after=after, most=request.first + 1)
+        found = await summaries(tx, row["keys"])
+        # A key may have become a digest between the two.
+        if len(found) == len(row["keys"]):
+            posts = [found[key] for key in row["keys"]]
+            return page_from(posts, lambda post: (post.key,), request, row["total"])
 
 
 def _for_usage(now: Now, key: str, row: list[Any]) -> PostForUsage:
