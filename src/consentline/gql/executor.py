@@ -97,6 +97,17 @@ class _Step(NamedTuple):
     object_type: GraphQLObjectType | None = None
 
 
+class _Steps(NamedTuple):
+    """The steps of a selection; `leaves` are these, too, when each is a plain leaf.
+
+    Held together with the fields, whose id would be given to others otherwise.
+    """
+
+    fields: _Fields
+    steps: tuple[_Step, ...]
+    leaves: tuple[tuple[str, Callable[[Any], Any], Callable[[Any], Any], type[Any] | None, _Step], ...] | None
+
+
 class _Object(NamedTuple):
     """What views of one class are at one place of a document: their type, and what is asked of them there."""
 
@@ -190,7 +201,7 @@ class _PlannedExecutor(Executor[Any]):
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._root_fields: list[CollectedFields] = []
-        self._steps: dict[int, tuple[_Fields, tuple[_Step, ...]]] = {}
+        self._steps: dict[int, _Steps] = {}
         self._objects: dict[tuple[int, type], _Object] = {}
         self._runtime_types: dict[tuple[str, Any], GraphQLObjectType] = {}
 
@@ -246,12 +257,13 @@ class _PlannedExecutor(Executor[Any]):
         position_context: Any,
     ) -> Any:
         """As graphql-core's; plain fields are read at once, leaves of them shown at once."""
-        known = self._steps.get(id(grouped_field_set))
-        steps = known[1] if known is not None else self._planned(parent_type, grouped_field_set)
+        planned = self._steps.get(id(grouped_field_set)) or self._planned(parent_type, grouped_field_set)
+        if planned.leaves is not None:
+            return self._read_leaves(parent_type, source_value, path, planned.leaves)
         results: dict[str, Any] = {}
         pending: list[str] = []
         try:
-            for name, details, type_, where, read, show, shown_as_it_is, object_ in steps:
+            for name, details, type_, where, read, show, shown_as_it_is, object_ in planned.steps:
                 if read is None:
                     place = Path(path, name, parent_type.name)
                     result = self.execute_field(parent_type, source_value, details, place, position_context)
@@ -276,6 +288,24 @@ class _PlannedExecutor(Executor[Any]):
                 self.settle_in_background([results[name] for name in pending])
             raise
         return _all_of(results, pending) if pending else results
+
+    def _read_leaves(
+        self,
+        parent_type: GraphQLObjectType,
+        source: Any,
+        path: Path | None,
+        leaves: Iterable[tuple[str, Callable[[Any], Any], Callable[[Any], Any], type[Any] | None, _Step]],
+    ) -> dict[str, Any]:
+        """What most objects of a list are: plain leaves, nothing else."""
+        results: dict[str, Any] = {}
+        for name, read, show, shown_as_it_is, step in leaves:
+            try:
+                value = read(source)
+                results[name] = value if type(value) is shown_as_it_is else show(value)
+            except Exception as error:
+                self.handle_field_error(error, step.field_type, step.details, Path(path, name, parent_type.name))
+                results[name] = None
+        return results
 
     def _complete(
         self,
@@ -368,11 +398,16 @@ class _PlannedExecutor(Executor[Any]):
             self.handle_field_error(error, type_, details, place)
             return None
 
-    def _planned(self, parent_type: GraphQLObjectType, fields: _Fields) -> tuple[_Step, ...]:
+    def _planned(self, parent_type: GraphQLObjectType, fields: _Fields) -> _Steps:
         steps = tuple(self._step(parent_type, name, details) for name, details in fields.items())
-        # Held together with the fields, whose id would be given to others otherwise.
-        self._steps[id(fields)] = (fields, steps)
-        return steps
+        leaves = [
+            (each.name, each.read, each.show, each.shown_as_it_is, each)
+            for each in steps
+            if each.read is not None and each.show is not None
+        ]
+        planned = _Steps(fields, steps, tuple(leaves) if len(leaves) == len(steps) else None)
+        self._steps[id(fields)] = planned
+        return planned
 
     def _step(self, parent_type: GraphQLObjectType, name: str, details: FieldDetailsList) -> _Step:
         asked = details[0].node.name.value
@@ -405,7 +440,7 @@ async def _all_of(results: Any, pending: Sequence[Any]) -> Any:
 
 def _showing(type_: Any, where: _Where, *, required: bool) -> Callable[[Any], Any]:
     """How values of a leaf type are shown; what a value of an enum is called is looked up once."""
-    complete = Executor.complete_leaf_value
+    complete, coerce = Executor.complete_leaf_value, type_.coerce_output_value
     names: dict[Any, Any] = {}
     kept = isinstance(type_, GraphQLEnumType)
 
@@ -416,7 +451,9 @@ def _showing(type_: Any, where: _Where, *, required: bool) -> Callable[[Any], An
             raise TypeError(f"Cannot return null for non-nullable field {where.parent_type}.{where.field_name}.")
         if isinstance(value, Exception):
             raise value
-        return complete(type_, value)
+        shown = coerce(value)
+        # graphql-core says what is wrong.
+        return complete(type_, value) if shown is None or shown is Undefined else shown
 
     def show_kept(value: Any) -> Any:
         name = names.get(value)

@@ -54,13 +54,20 @@ def decode_id(text: str) -> NodeId:
         encoded = text.encode("ascii").translate(_FROM_URL)
         raw = binascii.a2b_base64(encoded + b"==")
         kind, digits, key = raw.decode().split(":", 2)
-        node = NodeId(_KINDS[kind], key, int(digits))
+        node = NodeId(_KINDS[kind], key, 0 if digits == "0" else _number(digits))
     except (ValueError, KeyError):
         raise _bad_id() from None
-    # One id for one node: nothing that the decoder skips, no bits beyond the last byte, no zeros before the number.
-    if _base64(raw) != encoded or str(node.number) != digits:
+    # One id for one node: nothing that the decoder skips, no bits beyond the last byte.
+    if _base64(raw) != encoded:
         raise _bad_id()
     return node
+
+
+def _number(digits: str) -> int:
+    number = int(digits)
+    if str(number) != digits:
+        raise ValueError(digits)
+    return number
 
 
 def _base64(raw: bytes) -> bytes:
