@@ -203,7 +203,6 @@ class _PlannedExecutor(Executor[Any]):
         self._root_fields: list[CollectedFields] = []
         self._steps: dict[int, _Steps] = {}
         self._objects: dict[tuple[int, type], _Object] = {}
-        self._runtime_types: dict[tuple[str, Any], GraphQLObjectType] = {}
 
     def run_of(self, root: Any, context: Any, values: VariableValues, *, shared: bool) -> "_PlannedExecutor":
         """A copy for one run, as `build_per_event_executor` makes them."""
@@ -378,18 +377,6 @@ class _PlannedExecutor(Executor[Any]):
                 self.settle_in_background([results[index] for index in pending])
             raise
         return _all_of(results, pending) if pending else results
-
-    def ensure_valid_runtime_type(
-        self, runtime_type_name: Any, return_type: Any, field_details_list: FieldDetailsList, info: Any, result: Any
-    ) -> GraphQLObjectType:
-        """As graphql-core's, once for each name."""
-        key = (return_type.name, runtime_type_name)
-        known = self._runtime_types.get(key)
-        if known is None:
-            known = self._runtime_types[key] = super().ensure_valid_runtime_type(
-                runtime_type_name, return_type, field_details_list, info, result
-            )
-        return known
 
     async def _settled(self, pending: Awaitable[Any], type_: Any, details: FieldDetailsList, place: Path) -> Any:
         try:
